@@ -1,0 +1,39 @@
+"""The errors a user can meet, each with the exit code of the command-line contract.
+
+Exit codes: 0 done, 1 a verification failed, 2 the request or the input is wrong,
+3 the outside failed (network, disk, permission).
+"""
+
+from __future__ import annotations
+
+
+class LSGConvertError(Exception):
+    """Base of all errors meant for the user: one or two lines, no traceback.
+
+    `message` names what was given, what is wrong and what is allowed; `hint` says what to do next.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class RequestError(LSGConvertError):
+    """The request or the input is wrong: options, source, folder (exit code 2)."""
+
+    exit_code = 2
+
+
+class OutsideError(LSGConvertError):
+    """The outside failed: network, disk, permission (exit code 3)."""
+
+    exit_code = 3
+
+
+class VerificationError(LSGConvertError):
+    """A verification ran and a check failed (exit code 1)."""
+
+    exit_code = 1
