@@ -1,0 +1,55 @@
+"""`lsg-convert bench FOLDER`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lsg_convert.cli import parameters as p
+from lsg_convert.cli.console import Console
+
+
+def bench(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A converted folder.", show_default=False)],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Model to compare with, at the same lengths. Default: what the folder's own record says.",
+            show_default=False,
+        ),
+    ] = None,
+    lengths: Annotated[str, typer.Option(help="Lengths to measure, in tokens.")] = "512,1024,2048,4096",
+    train: Annotated[
+        bool, typer.Option("--train", help="Measure a training step too, not only a forward pass.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = "cpu",
+    dtype: Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Type to compute in.")] = "float32",
+    json: p.Json = False,
+    quiet: p.Quiet = False,
+) -> None:
+    """Measure speed and memory of a converted folder against its source, on this machine.
+
+    \b
+    Examples:
+      lsg-convert bench ./lsg-bart-base-4096
+      lsg-convert bench ./lsg-bart-base-4096 --lengths 1024,4096,16384 --dtype bfloat16 --train
+    """
+    console = Console(json, quiet)
+    with console.working():
+        from lsg_convert.bench import run_benchmark
+
+        result = run_benchmark(
+            folder,
+            source=source,
+            lengths=[int(length) for length in lengths.split(",")],
+            train=train,
+            device=device,
+            dtype=dtype,
+            reporter=console,
+        )
+    from lsg_convert.cli.render import rows_table
+
+    payload = result.as_dict() if hasattr(result, "as_dict") else result
+    console.result(payload, *rows_table(payload, console.clean))

@@ -1,0 +1,168 @@
+"""Everything that reaches the terminal goes through here: results to stdout, progress and hints to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TextIO
+
+from lsg_convert.progress import Advance
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.console import RenderableType
+
+# A command's width when nobody looks at it (a pipe, a log): wide enough that tables do not wrap.
+UNATTENDED_WIDTH = 120
+
+_HUB_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
+
+
+def printable(text: object, keep_newlines: bool = False) -> str:
+    """Return `text` with control and direction-changing characters escaped, so that no name can drive the terminal."""
+
+    def escape(character: str) -> str:
+        if keep_newlines and character == "\n":
+            return character
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+            return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        return character
+
+    return "".join(map(escape, str(text)))
+
+
+def jsonable(value: Any) -> Any:
+    """Return `value` in types that strict JSON has; numbers that JSON lacks become strings."""
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
+        return [jsonable(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    if hasattr(value, "as_dict"):
+        return jsonable(value.as_dict())
+    if hasattr(value, "item"):  # numpy and torch scalars
+        return jsonable(value.item())
+    return str(value)
+
+
+class Console:
+    """The face of one run: what a command wants said, in the form that was asked for."""
+
+    def __init__(self, json_output: bool = False, quiet: bool = False, secrets: Sequence[str | None] = ()) -> None:
+        self.json_output = json_output
+        self.quiet = quiet or json_output
+        self._secrets = [secret for secret in secrets if secret]
+        self._stdout: TextIO = sys.stdout
+        self._stderr: TextIO = sys.stderr
+        for stream in (self._stdout, self._stderr):
+            if hasattr(stream, "reconfigure"):  # a terminal that has no ✓ gets \u2713, not a crash
+                stream.reconfigure(errors="backslashreplace")
+
+    def clean(self, text: object, keep_newlines: bool = False) -> str:
+        """Return `text` without secrets and without characters that a terminal would obey."""
+        cleaned = str(text)
+        for secret in self._secrets:
+            cleaned = cleaned.replace(secret, "***")
+        return printable(_HUB_TOKEN.sub("***", cleaned), keep_newlines)
+
+    def result(self, payload: Mapping[str, Any], *renderables: RenderableType) -> None:
+        """Print a command's result: `payload` as one JSON object with --json, else the renderables."""
+        if self.json_output:
+            print(json.dumps(jsonable(payload), indent=2, allow_nan=False), file=self._stdout, flush=True)
+            return
+        console = self._rich(self._stdout)
+        for renderable in renderables:
+            console.print(renderable, highlight=False)
+
+    def hint(self, text: str) -> None:
+        """Say on stderr what the user may want to know or do next; nothing with --quiet or --json."""
+        if not self.quiet:
+            self._say(text, style="dim")
+
+    def warn(self, text: str) -> None:
+        """Say on stderr what the user should know; nothing with --quiet or --json."""
+        if not self.quiet:
+            self._say(f"Warning: {text}", style="yellow")
+
+    def error(self, message: str, hint: str | None, exit_code: int) -> None:
+        """Report why the run failed: on stderr, or as the one JSON object on stdout."""
+        if self.json_output:
+            message = self.clean(message, keep_newlines=True)
+            hint = None if hint is None else self.clean(hint, keep_newlines=True)
+            self.result({"error": {"message": message, "hint": hint, "exit_code": exit_code}})
+            return
+        from rich.text import Text
+
+        said = Text.assemble(("Error: ", "bold red"), self.clean(message, keep_newlines=True))
+        if hint:
+            said.append(f"\n{self.clean(hint, keep_newlines=True)}", style="dim")
+        self._rich(self._stderr).print(said, highlight=False, soft_wrap=True)
+
+    def traceback(self, error: BaseException) -> None:
+        """Print a traceback to stderr: for whoever debugs lsg-convert itself."""
+        import traceback
+
+        lines = "".join(traceback.format_exception(error))
+        print(self.clean(lines, keep_newlines=True), file=self._stderr)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether somebody looks at progress: not with --quiet or --json, and only on a terminal."""
+        return not self.quiet and self._stderr.isatty()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Run heavy work: what libraries print to stdout goes to stderr, their chatter stops, warnings are ours."""
+        # Libraries read these when they are imported, which is inside this block.
+        for name, value in _LIBRARY_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        import warnings
+
+        with contextlib.redirect_stdout(self._stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+
+    @contextmanager
+    def stage(self, description: str, total: int | None = None) -> Iterator[Advance]:
+        """Show one stage of work with its progress (implements `lsg_convert.progress.Reporter`)."""
+        if not self.shows_progress:
+            yield lambda units: None
+            return
+        from lsg_convert.cli.progress_bar import progress_bar
+
+        with progress_bar(self._rich(self._stderr), self.clean(description), total) as advance:
+            yield advance
+
+    def _say(self, text: str, style: str) -> None:
+        from rich.text import Text
+
+        self._rich(self._stderr).print(
+            Text(self.clean(text, keep_newlines=True), style=style), highlight=False, soft_wrap=True
+        )
+
+    def _rich(self, stream: TextIO) -> RichConsole:
+        from rich.console import Console as RichConsole
+
+        attended = stream.isatty() or "COLUMNS" in os.environ
+        return RichConsole(file=stream, markup=False, emoji=False, width=None if attended else UNATTENDED_WIDTH)
+
+
+_LIBRARY_SETTINGS = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}

@@ -1,0 +1,18 @@
+"""`lsg-convert families`."""
+
+from __future__ import annotations
+
+from lsg_convert.cli import parameters as p
+from lsg_convert.cli.console import Console
+
+
+def families(json: p.Json = False, quiet: p.Quiet = False) -> None:
+    """List what can be converted, with heads and limits."""
+    console = Console(json, quiet)
+    with console.working():
+        from lsg_convert.cli.render import families_table, family_as_dict
+        from lsg_convert.families import FAMILIES
+
+        table = [family_as_dict(family) for family in FAMILIES.values()]
+    console.result({"families": table}, families_table(table))
+    console.hint("Any checkpoint of these converts: `lsg-convert MODEL`. `lsg-convert inspect MODEL` shows the plan.")
