@@ -1,0 +1,38 @@
+"""Fixtures that every test may use: tiny checkpoints, and the installed command in a fresh process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before anything imports the libraries: quiet, and never on the network.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Two cores are enough for tiny models; more threads only fight.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a maker of tiny checkpoints: `checkpoint("bert", "BertForMaskedLM", max_positions=64, ...)`.
+
+    The same request gives the same folder: leave it as it is, or copy it first.
+    """
+    from tests.tiny import make_checkpoint
+
+    made: dict[str, Path] = {}
+
+    def make(model_type: str, architecture: str | None = None, **options: Any) -> Path:
+        key = repr((model_type, architecture, sorted(options.items(), key=repr)))
+        if key not in made:
+            folder = tmp_path_factory.mktemp(f"tiny-{model_type}") / f"tiny-{model_type}"
+            made[key] = make_checkpoint(model_type, architecture, folder, **options)
+        return made[key]
+
+    return make

@@ -1,0 +1,199 @@
+"""Tiny random checkpoints made on the spot: real config shapes, real tokenizers, weights large enough to differ.
+
+    folder = make_checkpoint("roberta", "RobertaForMaskedLM", tmp_path / "tiny", max_positions=64)
+
+`max_positions` is what the user knows as the model's length: 64 tokens, whatever rows the table has beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.tiny_tokenizers import LAYOUTS, write_tokenizer
+
+
+@dataclass(frozen=True)
+class TinyFamily:
+    """What a family's tiny config looks like."""
+
+    tokenizer: str
+    architecture: str
+    config: dict[str, Any]
+    positions_field: str | None = "max_position_embeddings"
+    position_offset: int = 0
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+
+_ENCODER = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48,
+    "type_vocab_size": 2, "num_labels": 3,
+}  # fmt: skip
+_ROBERTA = {**_ENCODER, "type_vocab_size": 1}
+_ENCODER_DECODER = {
+    "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "num_labels": 3,
+}  # fmt: skip
+_T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4,
+       "num_labels": 3, "relative_attention_max_distance": 32, "relative_attention_num_buckets": 16}  # fmt: skip
+
+FAMILIES: dict[str, TinyFamily] = {
+    "bert": TinyFamily("bert", "BertForMaskedLM", _ENCODER),
+    "roberta": TinyFamily("roberta", "RobertaForMaskedLM", _ROBERTA, position_offset=2),
+    "camembert": TinyFamily("camembert", "CamembertForMaskedLM", _ROBERTA, position_offset=2),
+    "xlm-roberta": TinyFamily("xlm-roberta", "XLMRobertaForMaskedLM", _ROBERTA, position_offset=2),
+    "bart": TinyFamily(
+        "bart", "BartForConditionalGeneration",
+        {**_ENCODER_DECODER, "decoder_start_token_id": 2, "forced_eos_token_id": 2},
+    ),
+    "distilbert": TinyFamily(
+        "distilbert", "DistilBertForMaskedLM",
+        {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "num_labels": 3},
+    ),
+    "albert": TinyFamily(
+        "albert", "AlbertForMaskedLM",
+        {**_ENCODER, "embedding_size": 16, "num_hidden_groups": 1, "inner_group_num": 1},
+    ),
+    "electra": TinyFamily("electra", "ElectraForMaskedLM", {**_ENCODER, "embedding_size": 16}),
+    "mbart": TinyFamily(
+        "mbart", "MBartForConditionalGeneration", {**_ENCODER_DECODER, "scale_embedding": True}
+    ),
+    "pegasus": TinyFamily(
+        "pegasus", "PegasusForConditionalGeneration",
+        {**_ENCODER_DECODER, "scale_embedding": True, "decoder_start_token_id": 0},
+    ),
+    "t5": TinyFamily("t5", "T5ForConditionalGeneration", {**_T5, "decoder_start_token_id": 0}, None),
+    "mt5": TinyFamily(
+        "t5", "MT5ForConditionalGeneration",
+        {**_T5, "decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, None,
+    ),
+    "bert-generation": TinyFamily(
+        "general-unigram", "BertGenerationEncoder",
+        {name: value for name, value in _ENCODER.items() if name != "type_vocab_size"},
+    ),
+    "mpnet": TinyFamily(
+        "mpnet", "MPNetForMaskedLM",
+        {name: value for name, value in _ENCODER.items() if name != "type_vocab_size"},
+        position_offset=2,
+    ),
+    "xlm-roberta-xl": TinyFamily("xlm-roberta", "XLMRobertaXLForMaskedLM", _ROBERTA, position_offset=2),
+    "roberta-prelayernorm": TinyFamily("roberta", "RobertaPreLayerNormForMaskedLM", _ROBERTA, position_offset=2),
+    "data2vec-text": TinyFamily("roberta", "Data2VecTextForMaskedLM", _ROBERTA, position_offset=2),
+    "ernie": TinyFamily("bert", "ErnieForMaskedLM", {**_ENCODER, "use_task_id": True, "task_type_vocab_size": 3}),
+    "marian": TinyFamily(
+        "general-unigram", "MarianMTModel", {**_ENCODER_DECODER, "scale_embedding": True, "decoder_start_token_id": 0}
+    ),
+    "m2m_100": TinyFamily(
+        "general-unigram", "M2M100ForConditionalGeneration", {**_ENCODER_DECODER, "scale_embedding": True}
+    ),
+    "blenderbot": TinyFamily("general-unigram", "BlenderbotForConditionalGeneration", _ENCODER_DECODER),
+    "blenderbot-small": TinyFamily("general-unigram", "BlenderbotSmallForConditionalGeneration", _ENCODER_DECODER),
+    "plbart": TinyFamily("general-unigram", "PLBartForConditionalGeneration", _ENCODER_DECODER),
+}  # fmt: skip
+
+
+def make_checkpoint(
+    model_type: str,
+    architecture: str | None,
+    folder: Path,
+    *,
+    seed: int = 0,
+    max_positions: int = 64,
+    tokenizer: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    max_shard_size: str = "5GB",
+    **config_values: Any,
+) -> Path:
+    """Write a tiny random checkpoint of `model_type` with class `architecture` (None: the family's usual one).
+
+    `tokenizer` names another layout of `tiny_tokenizers.LAYOUTS`; `config_values` override config fields.
+    """
+    import transformers
+
+    family = FAMILIES[model_type]
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    layout = tokenizer or family.tokenizer
+    vocabulary = write_tokenizer(layout, folder, max_positions)
+    values = {**family.config, **_special_ids(layout, vocabulary), "vocab_size": len(vocabulary)}
+    if family.positions_field:
+        values[family.positions_field] = max_positions + family.position_offset
+    values.update(config_values)
+    config = transformers.AutoConfig.for_model(model_type, **values)
+    model_class = getattr(transformers, architecture or family.architecture)
+    save_random(model_class(config), folder, seed, dtype, max_shard_size)
+    return folder
+
+
+def make_pair(
+    encoder: str, decoder: str, folder: Path, *, seed: int = 0, max_positions: int = 64, **config_values: Any
+) -> Path:
+    """Write a tiny random `EncoderDecoderModel` of two families that share the encoder's tokenizer."""
+    import transformers
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    layout = FAMILIES[encoder].tokenizer
+    vocabulary = write_tokenizer(layout, folder, max_positions)
+    special = _special_ids(layout, vocabulary)
+    sides = []
+    for name, role in ((encoder, {}), (decoder, {"is_decoder": True, "add_cross_attention": True})):
+        values = {**FAMILIES[name].config, **special, "vocab_size": len(vocabulary), **role}
+        values["max_position_embeddings"] = max_positions + FAMILIES[name].position_offset
+        sides.append(transformers.AutoConfig.for_model(name, **values))
+    config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(*sides)
+    config.pad_token_id = special["pad_token_id"]
+    config.decoder_start_token_id = special.get("bos_token_id", special["pad_token_id"])
+    for name, value in config_values.items():
+        setattr(config, name, value)
+    save_random(transformers.EncoderDecoderModel(config), folder, seed, torch.float32, "5GB")
+    return folder
+
+
+def save_random(
+    model: Any, folder: Path, seed: int = 0, dtype: torch.dtype = torch.float32, max_shard_size: str = "5GB"
+) -> None:
+    """Fill `model` with random weights that show every difference, and save it."""
+    randomize(model, seed)
+    model.to(dtype).save_pretrained(folder, max_shard_size=max_shard_size)
+    config_path = folder / "config.json"
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    config["architectures"] = [type(model).__name__]
+    config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+@torch.no_grad()
+def randomize(model: Any, seed: int = 0) -> None:
+    """Draw all weights anew: norms around 1, biases and matrices around 0; fixed (sinusoidal) tables stay."""
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        drawn = _drawn(name, parameter, seed)
+        is_norm = parameter.dim() == 1 and name.endswith("weight")
+        parameter.copy_(1 + 0.2 * drawn if is_norm else (0.1 if parameter.dim() == 1 else 0.2) * drawn)
+    for name, buffer in model.named_buffers():
+        if name.endswith("final_logits_bias"):
+            buffer.copy_(0.1 * _drawn(name, buffer, seed))
+    model.tie_weights()
+    model.eval()
+
+
+def _drawn(name: str, like: torch.Tensor, seed: int) -> torch.Tensor:
+    # By name, so that the order in which a library version lists parameters does not matter.
+    generator = torch.Generator().manual_seed(seed * 2**32 + zlib.crc32(name.encode()))
+    return torch.randn(like.shape, generator=generator)
+
+
+def _special_ids(layout: str, vocabulary: dict[str, int]) -> dict[str, int]:
+    """Return the config's token ids as the family's published configs have them."""
+    roles = LAYOUTS[layout].roles
+    ids = {"pad_token_id": vocabulary[roles["pad"]]}
+    for role in ("bos", "eos"):
+        if role in roles:
+            ids[f"{role}_token_id"] = vocabulary[roles[role]]
+    return ids
