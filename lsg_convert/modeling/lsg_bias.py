@@ -1,0 +1,51 @@
+"""Relative position bias for LSG attention: what T5-like models add to their scores instead of embedding positions."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+class PositionBias:
+    """Bias of a query and a key by their signed distance, for one forward pass; layers may share it.
+
+    Args:
+        relative: maps key position minus query position, long [...], to the bias of every head, [..., H].
+        globals_: [H], the bias of a token's query towards every global; globals have no position.
+
+    A global's own query gives all keys the same bias, which drops out of its softmax and is left out here.
+    """
+
+    def __init__(self, relative: Callable[[Tensor], Tensor], globals_: Tensor) -> None:
+        self.relative = relative
+        self.globals = globals_
+        self._by_distance: Tensor | None = None
+
+    def by_distance(self, num_tokens: int) -> Tensor:
+        """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1. Linear in T, and all that is ever asked of `relative`."""
+        if self._by_distance is None or self._by_distance.shape[1] != 2 * num_tokens - 1:
+            distances = torch.arange(1 - num_tokens, num_tokens, device=self.globals.device)
+            self._by_distance = self.relative(distances).movedim(-1, 0)
+        return self._by_distance
+
+    def dense(self, num_globals: int, num_tokens: int) -> Tensor:
+        """[1, H, G + T, G + T]; for sequences below the dense limit."""
+        position = torch.arange(num_tokens, device=self.globals.device)
+        bias = self._of_positions(position, position[None, None], num_globals, num_tokens)
+        return torch.nn.functional.pad(bias, (0, 0, num_globals, 0))
+
+    def window(self, query_position: Tensor, key_position: Tensor, num_globals: int, num_tokens: int) -> Tensor:
+        """Bias of a block's queries towards the keys of its window.
+
+        query_position: long [count, block]. key_position: long [B or 1, H or 1, count, W - G].
+        Returns [B or 1, H, count, block, W].
+        """
+        return self._of_positions(query_position, key_position, num_globals, num_tokens)
+
+    def _of_positions(self, query: Tensor, key: Tensor, num_globals: int, num_tokens: int) -> Tensor:
+        distance = key.unsqueeze(-2) - query.unsqueeze(-1)
+        table = self.by_distance(num_tokens)
+        head = torch.arange(table.shape[0], device=table.device).view(-1, *[1] * (distance.dim() - 2))
+        bias = table[head, distance + (num_tokens - 1)]
+        towards_globals = self.globals.view(-1, *[1] * (distance.dim() - 2)).expand(*bias.shape[:-1], num_globals)
+        return torch.cat([towards_globals, bias], dim=-1)

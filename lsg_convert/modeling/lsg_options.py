@@ -1,0 +1,117 @@
+"""The options of LSG attention, as they stand in a model's configuration."""
+
+import warnings
+from dataclasses import dataclass, fields
+from typing import Any
+
+MAX_GLOBAL_TOKENS = 512
+SPARSITY_TYPES = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
+ATTENTION_BACKENDS = ("auto", "sdpa", "flex")
+
+
+@dataclass(frozen=True)
+class LSGOptions:
+    """How LSG attention is laid out: what a block of queries sees, and how the sparse entries are made.
+
+    block_size: queries that share one window, and a third of the tokens in it.
+    sparse_block_size: sparse entries on each side of the local tokens.
+    sparsity_factor: tokens per sparse entry.
+    sparsity_type: how tokens become entries, see `lsg_selection`.
+    num_global_tokens: learned tokens in front, which attend all and are attended by all.
+    lsh_num_pre_rounds: hashing rounds that merge near-duplicates first (``lsh`` only).
+    adaptive: pad inputs to whole blocks instead of refusing them.
+    mask_first_token: nobody attends token 0, for which global 0 stands in.
+    pool_with_global: the output at token 0 is that of global 0.
+    pass_global_tokens_to_decoder: the decoder's cross-attention sees the globals.
+    attention_backend: ``sdpa``, ``flex``, or ``auto``: the faster one on the device at hand.
+    """
+
+    block_size: int = 128
+    sparse_block_size: int = 128
+    sparsity_factor: int = 2
+    sparsity_type: str = "norm"
+    num_global_tokens: int = 1
+    lsh_num_pre_rounds: int = 1
+    adaptive: bool = True
+    mask_first_token: bool = True
+    pool_with_global: bool = True
+    pass_global_tokens_to_decoder: bool = True
+    attention_backend: str = "auto"
+
+    @classmethod
+    def from_config(cls, config: Any) -> "LSGOptions":
+        """Read the options from a model configuration; fields that it lacks take their defaults."""
+        values = {field.name: getattr(config, field.name, field.default) for field in fields(cls)}
+        if values["sparsity_type"] is None:
+            values["sparsity_type"] = "none"
+        options = cls(**values)
+        options.validate()
+        return options
+
+    @property
+    def has_sparse(self) -> bool:
+        """Whether there are sparse entries at all."""
+        return self.sparsity_type != "none" and self.sparse_block_size > 0 and self.sparsity_factor > 0
+
+    @property
+    def step(self) -> int:
+        """Sparse entries per block."""
+        return self.block_size // self.sparsity_factor
+
+    @property
+    def run_length(self) -> int:
+        """Tokens among which ``norm`` chooses and ``lsh`` hashes."""
+        return min(self.block_size, self.sparse_block_size)
+
+    @property
+    def dense_limit(self) -> int:
+        """Up to this many tokens, every query attends every key."""
+        return 2 * self.block_size
+
+    def validate(self, num_heads: int | None = None) -> None:
+        """Check every rule; with num_heads also what depends on the model.
+
+        Raises:
+            ValueError: names the field, its value and the rule.
+        """
+        self._require(self.block_size >= 1, "block_size", "must be at least 1")
+        self._require(self.sparse_block_size >= 0, "sparse_block_size", "must not be negative")
+        self._require(self.sparsity_factor >= 0, "sparsity_factor", "must not be negative")
+        self._require(
+            0 <= self.num_global_tokens <= MAX_GLOBAL_TOKENS, "num_global_tokens", f"must be 0 to {MAX_GLOBAL_TOKENS}"
+        )
+        self._require(self.lsh_num_pre_rounds >= 0, "lsh_num_pre_rounds", "must not be negative")
+        self._require(self.sparsity_type in SPARSITY_TYPES, "sparsity_type", f"must be one of {SPARSITY_TYPES}")
+        self._require(
+            self.attention_backend in ATTENTION_BACKENDS, "attention_backend", f"must be one of {ATTENTION_BACKENDS}"
+        )
+        if not self.has_sparse:
+            return
+        self._require(
+            self.block_size % self.sparsity_factor == 0,
+            "sparsity_factor",
+            f"must divide block_size={self.block_size}",
+        )
+        if self.sparsity_type in ("norm", "lsh") and self.sparsity_factor > 1:
+            self._require(
+                self.block_size % self.run_length == 0,
+                "sparse_block_size",
+                f"must divide block_size={self.block_size} or exceed it with sparsity_type={self.sparsity_type!r}",
+            )
+            self._require(
+                self.run_length % self.sparsity_factor == 0,
+                "sparse_block_size",
+                f"must be a multiple of sparsity_factor={self.sparsity_factor} "
+                f"with sparsity_type={self.sparsity_type!r}",
+            )
+        strided = self.sparsity_type in ("stride", "block_stride")
+        if strided and num_heads is not None and self.sparsity_factor > num_heads:
+            warnings.warn(
+                f"sparsity_factor={self.sparsity_factor} exceeds the {num_heads} attention heads: with "
+                f"sparsity_type={self.sparsity_type!r} some tokens are in no head's sparse entries.",
+                stacklevel=2,
+            )
+
+    def _require(self, holds: bool, name: str, rule: str) -> None:
+        if not holds:
+            raise ValueError(f"{name}={getattr(self, name)!r}: {rule}.")

@@ -1,0 +1,197 @@
+"""LSG attention by definition: a dense attention over an explicit T x T choice of keys.
+
+It answers the same call as the shipped `lsg_attention` and shares no code with it: for every query it writes down, key by
+key, what the query sees, in one matrix over [globals | tokens | sparse entries], and softmaxes that. Slow and large on
+purpose: it exists to be read, and to be compared with.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+LSH_SEED = 123
+
+
+class _Entries(NamedTuple):
+    """weight: [B, H, E, T], how each entry averages the tokens; dead: bool [B, H, E]; position: [B, H, E]."""
+
+    weight: Tensor
+    dead: Tensor
+    position: Tensor
+
+
+def dense_lsg_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    key_mask: Any,
+    options: Any,
+    scale: float,
+    dropout_p: float = 0.0,
+    position_bias: Any = None,
+) -> Tensor:
+    """Attention context [B, H, G + T, D] of query, key, value [B, H, G + T, D]; dropout is not modelled.
+
+    Raises:
+        ValueError: dropout was asked for.
+    """
+    if dropout_p:
+        raise ValueError(f"dropout_p={dropout_p}: the oracle has no dropout.")
+    batch, heads, length, _ = query.shape
+    num_globals, num_tokens = key_mask.num_global_tokens, key_mask.num_tokens
+    masked = torch.zeros(batch, num_tokens, dtype=torch.bool, device=key.device)
+    if key_mask.tokens is not None:
+        masked = ~key_mask.tokens.expand(batch, -1)
+
+    all_keys, all_values = key, value
+    position = torch.arange(-num_globals, num_tokens, device=key.device).expand(batch, heads, -1)
+    dead = torch.cat([masked.new_zeros(batch, num_globals), masked], dim=1)[:, None].expand(-1, heads, -1)
+    sees = torch.ones(length, length, dtype=torch.bool, device=key.device)
+    if num_tokens > 2 * options.block_size:
+        sees = _local_and_global(num_globals, num_tokens, options.block_size, key.device)
+        if options.sparsity_type != "none" and options.sparse_block_size and options.sparsity_factor:
+            tokens = slice(num_globals, None)
+            entries = _entries(query[:, :, tokens], key[:, :, tokens], masked, options, scale)
+            sees = torch.cat([sees, _sparse(num_globals, num_tokens, options, key.device)], dim=1)
+            all_keys = torch.cat([key, entries.weight @ key[:, :, tokens]], dim=2)
+            all_values = torch.cat([value, entries.weight @ value[:, :, tokens]], dim=2)
+            position = torch.cat([position, entries.position], dim=2)
+            dead = torch.cat([dead, entries.dead], dim=2)
+
+    score = query @ all_keys.transpose(-1, -2) * scale
+    if position_bias is not None:
+        score = score + _bias(position_bias, position, num_globals, num_tokens)
+    hidden = ~sees | dead[:, :, None]
+    weight = score.masked_fill(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1)
+    return weight.masked_fill(hidden & ~hidden.all(-1, keepdim=True), 0.0) @ all_values
+
+
+def _local_and_global(num_globals: int, num_tokens: int, block: int, device: torch.device) -> Tensor:
+    """Which of [globals | tokens] each of [globals | tokens] sees: bool [G + T, G + T]."""
+    place = torch.arange(-num_globals, num_tokens, device=device)
+    block_of = torch.div(place, block, rounding_mode="floor")
+    near = (block_of[:, None] - block_of).abs() <= 1
+    is_global = place < 0
+    return near | is_global | is_global[:, None]
+
+
+def _sparse(num_globals: int, num_tokens: int, options: Any, device: torch.device) -> Tensor:
+    """Which sparse entries each of [globals | tokens] sees: bool [G + T, E]. Globals see tokens, not entries."""
+    step, reach = options.block_size // options.sparsity_factor, options.sparse_block_size
+    sees = torch.zeros(num_globals + num_tokens, num_tokens // options.sparsity_factor, dtype=torch.bool, device=device)
+    for token in range(num_tokens):
+        i = token // options.block_size
+        for first in ((i - 1) * step - reach, (i + 2) * step):
+            sees[num_globals + token, max(first, 0) : max(first + reach, 0)] = True
+    return sees
+
+
+def _entries(query: Tensor, key: Tensor, masked: Tensor, options: Any, scale: float) -> _Entries:
+    """The sparse entries, written as weights over the tokens."""
+    batch, heads, num_tokens, _ = key.shape
+    factor, kind = options.sparsity_factor, options.sparsity_type
+    weight = key.new_zeros(batch, heads, num_tokens // factor, num_tokens)
+    run = min(options.block_size, options.sparse_block_size)
+    if factor == 1:
+        weight[:] = torch.eye(num_tokens, dtype=key.dtype, device=key.device)
+        return _Entries(weight, masked[:, None].expand(-1, heads, -1), _arange_like(weight))
+    if kind in ("pooling", "bos_pooling") or (kind == "lsh" and run == factor):
+        return _averages(query, key, masked, weight, kind, factor, scale)
+    if kind == "lsh":
+        return _buckets(key, masked, weight, options, run)
+    position = torch.zeros(batch, heads, num_tokens // factor, dtype=torch.long, device=key.device)
+    for b in range(batch):
+        for h in range(heads):
+            chosen = _chosen_tokens(key[b, h], masked[b], h, options, run)
+            position[b, h] = torch.tensor(chosen, device=key.device)
+    weight.scatter_(-1, position[..., None], 1.0)
+    dead = masked[:, None].expand(-1, heads, -1).gather(-1, position)
+    return _Entries(weight, dead, position)
+
+
+def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: int) -> list[int]:
+    """The tokens that one head's entries are; key: [T, D]."""
+    factor, block, tokens = options.sparsity_factor, options.block_size, range(key.shape[0])
+    if options.sparsity_type == "stride":
+        return [t for t in tokens if t % factor == head % factor]
+    if options.sparsity_type == "block_stride":
+        step = block // factor
+        return [t for t in tokens if t % block // step == head % factor]
+    norms = [
+        -1.0 if gone else norm for norm, gone in zip(key.detach().norm(dim=-1).tolist(), masked.tolist(), strict=True)
+    ]
+    chosen: list[int] = []
+    for start in range(0, len(norms), run):
+        ranked = sorted(range(start, start + run), key=norms.__getitem__)
+        chosen += ranked[run - run // factor :]
+    return chosen
+
+
+def _averages(
+    query: Tensor, key: Tensor, masked: Tensor, weight: Tensor, kind: str, factor: int, scale: float
+) -> _Entries:
+    """Plain or first-query-weighted means of runs of ``factor`` tokens."""
+    dead, position = [], []
+    attraction = torch.einsum("bhd,bhtd->bht", query[:, :, 0], key) * scale
+    for entry in range(weight.shape[2]):
+        run = slice(entry * factor, (entry + 1) * factor)
+        alive = ~masked[:, None, run].expand(-1, key.shape[1], -1)
+        score = torch.zeros_like(attraction[..., run]) if kind == "pooling" else attraction[..., run]
+        share = score.masked_fill(~alive, float("-inf")).softmax(-1).nan_to_num(0.0)
+        # All masked: the entry is dead, and any finite numbers do.
+        weight[:, :, entry, run] = share
+        dead.append(~alive.any(-1))
+        centre = entry * factor + factor // 2
+        place = entry * factor + torch.floor(share.float() @ torch.arange(factor).to(share.device).float() + 0.5)
+        position.append(torch.full_like(place, centre) if kind == "pooling" else place)
+    return _Entries(weight, torch.stack(dead, -1), torch.stack(position, -1).long())
+
+
+def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int) -> _Entries:
+    """Means of the tokens of a run that hash alike."""
+    batch, heads, num_tokens, width = key.shape
+    sizes = [run] * options.lsh_num_pre_rounds + [run // options.sparsity_factor]
+    generator = torch.Generator().manual_seed(LSH_SEED)
+    projections = [torch.randn(heads, 1, width, size // 2, generator=generator)[:, 0].to(key) for size in sizes]
+    position = torch.zeros(weight.shape[:3], dtype=torch.long, device=key.device)
+    for b in range(batch):
+        for h in range(heads):
+            for start in range(0, num_tokens, run):
+                groups = {t: [t] for t in range(start, start + run) if not masked[b, t]}
+                for projection in projections:
+                    groups = _merge_alike(groups, key[b, h].detach(), projection[h])
+                first = start // options.sparsity_factor
+                for bucket, members in groups.items():
+                    weight[b, h, first + bucket, members] = 1.0 / len(members)
+                    position[b, h, first + bucket] = int(sum(members) / len(members) + 0.5)
+    return _Entries(weight, weight.sum(-1) == 0, position)
+
+
+def _merge_alike(groups: dict[int, list[int]], key: Tensor, projection: Tensor) -> dict[int, list[int]]:
+    """Groups of tokens whose summed keys fall into one bucket, by bucket."""
+    merged: dict[int, list[int]] = {}
+    for members in groups.values():
+        total = key[members].sum(0)
+        score = total / total.norm().clamp(min=1e-12) @ projection
+        bucket = int(torch.cat([score, -score]).argmax())
+        merged.setdefault(bucket, []).extend(members)
+    return merged
+
+
+def _arange_like(weight: Tensor) -> Tensor:
+    """0 ... E - 1 for every head, [B, H, E]."""
+    return torch.arange(weight.shape[2], device=weight.device).expand(weight.shape[:3])
+
+
+def _bias(position_bias: Any, key_position: Tensor, num_globals: int, num_tokens: int) -> Tensor:
+    """Bias [B, H, G + T, K] of every query and key; negative positions are globals, whose own queries have none."""
+    by_distance = position_bias.relative(torch.arange(1 - num_tokens, num_tokens, device=key_position.device))
+    query_position = torch.arange(num_tokens, device=key_position.device)
+    rows = []
+    for head, towards_globals in enumerate(position_bias.globals):
+        keys = key_position[:, head, None]
+        distance = (keys - query_position[:, None]).clamp(min=1 - num_tokens)
+        rows.append(torch.where(keys < 0, towards_globals, by_distance[distance + num_tokens - 1, head]))
+    bias = torch.stack(rows, dim=1)
+    return torch.cat([bias.new_zeros(*bias.shape[:2], num_globals, bias.shape[3]), bias], dim=2)
