@@ -105,7 +105,7 @@ def retrying(action: Callable[[], _T], attempts: int = ATTEMPTS) -> _T:
     while True:
         try:
             return action()
-        except Exception as error:
+        except Exception as error:  # noqa: PERF203
             if attempt == attempts or not is_transient(error) or is_offline(error):
                 raise
             time.sleep(_pause(error, attempt))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lsg_convert.errors import LSGConvertError, OutsideError
+from lsg_convert.errors import OutsideError
 from lsg_convert.progress import Advance, Reporter, SilentReporter
 from lsg_convert.safe_files import printable
 from lsg_convert.safetensors_header import DTYPE_SIZES
@@ -69,21 +69,27 @@ def write_safetensors(
     names = [entry.name for entry in entries]
     if len(set(names)) != len(names):
         raise ValueError("a tensor would be written twice")
-    total = sum(entry.nbytes for entry in entries)
-    _require_space(folder, total)
     shards = _split(_aligned(entries), max_shard_size)
+    headers = [_header(shard) for shard in shards]
+    total = sum(len(header) for header in headers) + sum(entry.nbytes for entry in entries)
+    _require_space(folder, total)
     paths = [folder / name for name in _file_names(len(shards))]
+    created: list[Path] = []
     written: list[WrittenFile] = []
     try:
         with (reporter or SilentReporter()).stage("Writing weights", total) as advance:
-            for path, shard in zip(paths, shards, strict=True):
-                written.append(_write_file(path, shard, advance))
+            for path, header, shard in zip(paths, headers, shards, strict=True):
+                with path.open("xb", buffering=0) as file:
+                    created.append(path)
+                    written.append(_write_file(path, file, header, shard, advance))
             if len(shards) > 1:
-                written.append(_write_index(folder / INDEX_NAME, paths, shards, total))
+                with (folder / INDEX_NAME).open("xb") as file:
+                    created.append(folder / INDEX_NAME)
+                    written.append(_write_index(folder / INDEX_NAME, file, paths, shards))
     except BaseException as error:
-        for path in (*paths, folder / INDEX_NAME):
+        for path in created:
             path.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, LSGConvertError):
+        if isinstance(error, OSError):
             raise _disk_error(folder, error) from error
         raise
     return written
@@ -124,9 +130,11 @@ def _header(entries: Sequence[TensorEntry]) -> bytes:
     return len(raw).to_bytes(8, "little") + raw
 
 
-def _write_file(path: Path, entries: Sequence[TensorEntry], advance: Advance) -> WrittenFile:
-    with path.open("xb", buffering=0) as file, _HashingFile(file, advance) as out:
-        out.write(_header(entries))
+def _write_file(
+    path: Path, file: BinaryIO, header: bytes, entries: Sequence[TensorEntry], advance: Advance
+) -> WrittenFile:
+    with _HashingFile(file, advance) as out:
+        out.write(header)
         for entry in entries:
             start = out.size
             entry.write(cast(BinaryIO, out))
@@ -136,14 +144,18 @@ def _write_file(path: Path, entries: Sequence[TensorEntry], advance: Advance) ->
         return WrittenFile(path, out.size, out.hexdigest())
 
 
-def _write_index(path: Path, paths: Sequence[Path], shards: Sequence[Sequence[TensorEntry]], total: int) -> WrittenFile:
-    weight_map = {entry.name: file.name for file, shard in zip(paths, shards, strict=True) for entry in shard}
+def _write_index(
+    path: Path, file: BinaryIO, paths: Sequence[Path], shards: Sequence[Sequence[TensorEntry]]
+) -> WrittenFile:
+    weight_map = {
+        entry.name: shard_path.name for shard_path, shard in zip(paths, shards, strict=True) for entry in shard
+    }
+    total = sum(entry.nbytes for shard in shards for entry in shard)
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
     data = (json.dumps(index, indent=2, ensure_ascii=False) + "\n").encode()
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
     return WrittenFile(path, len(data), hashlib.sha256(data).hexdigest())
 
 
