@@ -92,6 +92,18 @@ class Checkpoint:
         dtype = torch_dtype(info.dtype)
         return (torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)).reshape(info.shape)
 
+    def view(self, name: str) -> torch.Tensor:
+        """One tensor, mapped from its file: what is not looked at takes no memory. Not to be written to."""
+        import numpy
+        import torch
+
+        info = self.tensors[name]
+        if info.offset is None or info.nbytes == 0:
+            return self.read(name)
+        # Copy-on-write only because torch warns of memory that it may not write.
+        mapped = numpy.memmap(info.file, dtype=numpy.uint8, mode="c", offset=info.offset, shape=(info.nbytes,))
+        return torch.from_numpy(mapped).view(torch_dtype(info.dtype)).reshape(info.shape)
+
     def copy_bytes(self, name: str, out: BinaryIO) -> None:
         """Write a tensor's bytes to `out`, unchanged and in pieces."""
         info = self.tensors[name]

@@ -1,0 +1,111 @@
+"""The model card (README.md) of a converted folder: the source's metadata, what was done, how to use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lsg_convert.safe_files import printable
+from lsg_convert.source import Source
+
+# What of the source's card still holds for the converted model. A licence is inherited or left out, never made up.
+_INHERITED = ("language", "license", "license_name", "license_link", "datasets", "pipeline_tag", "library_name", "metrics")
+_TAGS = ("lsg", "long-context", "custom_code")
+
+
+def write_card(folder: Path, source: Source, record: dict[str, Any]) -> None:
+    """Write `README.md` into `folder`."""
+    (folder / "README.md").write_text(render_card(folder, source_metadata(source.folder), record), encoding="utf-8")
+
+
+def source_metadata(folder: Path) -> dict[str, Any]:
+    """The metadata block of the source's card; empty where there is none, or none that can be read."""
+    import yaml
+
+    path = folder / "README.md"
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    except OSError:
+        return {}
+    if not text.startswith("---"):
+        return {}
+    header, closing, _ = text.removeprefix("---").partition("\n---")
+    try:
+        metadata = yaml.safe_load(header[:100_000]) if closing else None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any]) -> str:
+    """The card's text."""
+    import yaml
+
+    source = record["source"]
+    metadata = {key: inherited[key] for key in _INHERITED if inherited.get(key) is not None}
+    if source["repo_id"]:
+        metadata["base_model"] = source["repo_id"]
+    tags = inherited.get("tags")
+    metadata["tags"] = [*_TAGS, *(tag for tag in tags if isinstance(tag, str) and tag not in _TAGS)] if isinstance(
+        tags, list
+    ) else list(_TAGS)
+    header = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
+    name = printable(source["repo_id"] or source["name"])
+    return "\n".join(
+        [
+            f"---\n{header}---\n",
+            f"# {name}, up to {record['max_len']:,} tokens\n",
+            f"`{name}` with LSG (Local + Sparse + Global) attention "
+            f"([arXiv 2210.15497](https://arxiv.org/abs/2210.15497)): it reads {record['max_len']:,} tokens where its source "
+            f"reads {record['source_max_len']:,}, at a cost that grows with the length and not with its square. "
+            f"Converted with `lsg-convert` {record['version']}; not trained further.\n",
+            "## Use\n",
+            _usage(record),
+            "## What was changed\n",
+            _changes(record),
+            "## Settings\n",
+            "All of them can be set when loading: `from_pretrained(..., block_size=64, sparsity_type=\"none\")`.\n",
+            "| setting | value |\n|---|---|",
+            *(f"| `{key}` | `{value}` |" for key, value in record["lsg"].items()),
+            "",
+        ]
+    )
+
+
+def _usage(record: dict[str, Any]) -> str:
+    auto_class = record["auto_class"]
+    lines = [
+        "```python",
+        f"from transformers import {auto_class}, AutoTokenizer",
+        "",
+        'path = "."  # this folder, or its id on the Hub',
+        f"model = {auto_class}.from_pretrained(path, trust_remote_code=True)",
+        "tokenizer = AutoTokenizer.from_pretrained(path)",
+        'inputs = tokenizer("A long text. " * 500, truncation=True, return_tensors="pt")',
+    ]
+    if auto_class == "AutoModelForSeq2SeqLM":
+        lines += ["tokens = model.generate(**inputs, max_new_tokens=64)", "print(tokenizer.decode(tokens[0]))"]
+    else:
+        lines += ["outputs = model(**inputs)", "print(outputs[0].shape)"]
+    return "\n".join([*lines, "```", ""])
+
+
+def _changes(record: dict[str, Any]) -> str:
+    actions = {
+        "extend": "position rows repeated",
+        "new": "new",
+        "cast": "cast",
+        "replace": "initialised again",
+        "drop": "left out (an index buffer)",
+    }
+    lines = [
+        f"- `{printable(change['tensor'])}`: {actions[change['action']]}"
+        + (f", now {change['shape']} {change['dtype']}" if "shape" in change else "")
+        for change in record["changes"]
+        if change["action"] != "cast"
+    ]
+    cast = sum(change["action"] == "cast" for change in record["changes"])
+    if cast:
+        lines.append(f"- {cast} tensors cast to {record['options']['dtype']}")
+    lines.append("- every other tensor is the source's, bit for bit")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,199 @@
+"""The conversion, top to bottom: source → plan → tensors → folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lsg_convert.card import write_card
+from lsg_convert.checkpoint import Checkpoint
+from lsg_convert.companions import copy_companions
+from lsg_convert.errors import RequestError
+from lsg_convert.families import Family
+from lsg_convert.folder import check_output, staged
+from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
+from lsg_convert.plan import Plan, make_plan
+from lsg_convert.progress import Reporter, SilentReporter
+from lsg_convert.record import make_record, write_record
+from lsg_convert.safe_files import printable
+from lsg_convert.source import Source, resolve_source
+
+MODELING = Path(__file__).parent / "modeling"
+
+
+@dataclass(frozen=True)
+class ConversionResult:
+    """A finished conversion; `output` holds nothing after a dry run."""
+
+    source: Source
+    plan: Plan
+    output: Path
+    seconds: float
+    record: dict[str, Any] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes in the output folder."""
+        return sum(file["size"] for file in (self.record or {"files": {}})["files"].values())
+
+    def load(self, **kwargs: Any) -> tuple[Any, Any]:
+        """The converted model, in evaluation mode, and its tokenizer; `kwargs` go to `from_pretrained`."""
+        import transformers
+
+        if self.record is None:
+            raise RequestError("a dry run wrote nothing that could be loaded.", "Convert without dry_run.")
+        auto_class = getattr(transformers, self.plan.family.heads[self.plan.architecture].auto_class)
+        model = auto_class.from_pretrained(self.output, trust_remote_code=True, **kwargs)
+        return model.eval(), transformers.AutoTokenizer.from_pretrained(self.output)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {
+            "source": {"name": self.source.name, "repo_id": self.source.repo_id, "commit": self.source.commit},
+            "output": str(self.output),
+            "written": self.record is not None,
+            "seconds": round(self.seconds, 3),
+            "size": self.size,
+            "files": sorted((self.record or {"files": {}})["files"]),
+            "verification": (self.record or {}).get("verification"),
+            **self.plan.as_dict(),
+        }
+
+
+def convert(
+    model: str | Path,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+    dry_run: bool = False,
+    verify: bool = True,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> ConversionResult:
+    """Convert `model` (a folder, a short name or a Hub id) into a folder with LSG attention.
+
+    `options` are the fields of `ConvertOptions`: max_len, output, block_size, sparsity_type, num_global_tokens, ….
+
+    Raises:
+        RequestError: the request or the source is wrong.
+        OutsideError: network, disk or permission failed.
+    """
+    started = time.monotonic()
+    reporter = reporter or SilentReporter()
+    asked = _options(options)
+    output = asked.output or default_output(str(model), asked.max_len or DEFAULT_MAX_LEN)
+    if not dry_run:
+        check_output(output, asked.force)
+    source = resolve_source(str(model), revision=revision, token=token, cache_dir=cache_dir, reporter=reporter)
+    checkpoint = Checkpoint.open(source.folder)
+    plan = make_plan(checkpoint, asked)
+    if asked.output is None:
+        output = default_output(str(model), plan.max_len)
+    if dry_run:
+        return ConversionResult(source, plan, output.resolve(), time.monotonic() - started)
+    _refuse_source_as_output(source, output)
+    with staged(output, asked.force) as folder, _libraries_quiet():
+        record = _write_folder(folder, source, checkpoint, plan, asked, reporter)
+    return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record)
+
+
+def inspect(
+    model: str | Path,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> ConversionResult:
+    """What `convert` would do with `model`; writes nothing."""
+    return convert(
+        model, revision=revision, token=token, cache_dir=cache_dir, reporter=reporter, dry_run=True, **options
+    )
+
+
+def default_output(model: str, max_len: int) -> Path:
+    """`./lsg-<name>-<max_len>`, for a model named by folder, short name or Hub id."""
+    name = Path(model).expanduser().resolve().name if Path(model).expanduser().is_dir() else model.rpartition("/")[2]
+    return Path(f"lsg-{name.removeprefix('lsg-')}-{max_len}")
+
+
+def _options(options: dict[str, Any]) -> ConvertOptions:
+    if options.get("output") is not None:
+        options = options | {"output": Path(options["output"])}
+    try:
+        return ConvertOptions(**options)
+    except TypeError as error:
+        raise RequestError(f"unknown option: {error}") from error
+
+
+def _write_folder(
+    folder: Path, source: Source, checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, reporter: Reporter
+) -> dict[str, Any]:
+    """Fill `folder`; returns its record."""
+    from lsg_convert.special_tokens import read_special_tokens
+    from lsg_convert.tensors import tensor_entries
+    from lsg_convert.writer import write_safetensors
+
+    copy_companions(source.folder, folder, plan.max_len)
+    (folder / "config.json").write_text(json.dumps(plan.config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with reporter.stage("Reading the tokenizer"):
+        vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
+        special_tokens = read_special_tokens(folder, vocabulary)
+    entries = tensor_entries(checkpoint, plan, options, special_tokens)
+    written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
+    for path in modeling_files(plan.family):
+        shutil.copyfile(path, folder / path.name)
+    hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
+    record = make_record(source, plan, options, folder, hashes)
+    write_card(folder, source, record)
+    write_record(folder, record)
+    return record
+
+
+def modeling_files(family: Family) -> list[Path]:
+    """The files that ship in a folder: the family's modeling file and what it imports."""
+    found: list[Path] = []
+    pending = [MODELING / f"{family.modeling_file}.py"]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.append(path)
+            pending += [MODELING / f"{name}.py" for name in _relative_imports(path)]
+    return sorted(found)
+
+
+def _relative_imports(path: Path) -> list[str]:
+    lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    return [words[1][1:] for words in lines if len(words) > 3 and words[0] == "from" and words[1].startswith(".")]
+
+
+def _refuse_source_as_output(source: Source, output: Path) -> None:
+    place, original = output.expanduser().resolve(), source.folder.resolve()
+    if place == original or place in original.parents:
+        raise RequestError(
+            f"the output {printable(output, 300)} is the source itself, or holds it.", "Choose another --output."
+        )
+
+
+@contextmanager
+def _libraries_quiet() -> Iterator[None]:
+    """Keep transformers' own warnings and progress bars off the terminal: what matters is reported here."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,66 @@
+"""What a family is: names, offsets and heads as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PositionTable:
+    """A learned position table: its tensor (below the base model's prefix) and the rows before position 0."""
+
+    tensor: str
+    offset: Callable[[Config], int] = lambda config: 0
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of checkpoints that can be converted.
+
+    Tensor names are those below the base model's prefix (`bert.`, `model.`), with or without which a checkpoint
+    may come. Heads map a library class to the Auto class that loads it and to the tensors that only it has.
+    """
+
+    model_type: str
+    title: str
+    example: str
+    modeling_file: str
+    base_prefix: str
+    base_class: str
+    heads: Mapping[str, Head]
+    word_embeddings: tuple[str, ...]
+    global_embeddings: str
+    positions: tuple[PositionTable, ...]
+    token_types: str | None = None
+    num_layers: str = "num_hidden_layers"
+    layers: str = "encoder.layer"
+    hidden_size: str = "hidden_size"
+    num_heads: str = "num_attention_heads"
+    opens_with_bos: bool = True
+    is_seq2seq: bool = False
+    obsolete_tensors: tuple[str, ...] = ()
+    tied_head_tensors: tuple[str, ...] = ()
+    word_scale: Callable[[Config], float] = field(default=lambda config: 1.0)
+    # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
+    config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)
+
+    def lsg_class(self, architecture: str) -> str:
+        """Our class name for a library class name."""
+        return f"LSG{architecture}"
+
+    def auto_map(self) -> dict[str, str]:
+        """Auto class → `module.Class` of every head, as `config.json` wants it."""
+        entries = {head.auto_class: f"{self.modeling_file}.{self.lsg_class(name)}" for name, head in self.heads.items()}
+        return dict(sorted(entries.items()))
+
+
+@dataclass(frozen=True)
+class Head:
+    """A library class: the Auto class that loads it, and prefixes of the tensors it adds to the base model."""
+
+    auto_class: str
+    tensors: tuple[str, ...] = ()

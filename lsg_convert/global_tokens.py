@@ -1,0 +1,75 @@
+"""The global embeddings of a converted model: what they are before any training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS
+
+if TYPE_CHECKING:
+    import torch
+
+_ROWS_PER_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class EmbeddingTables:
+    """The source's embedding tables: words [vocabulary, width], positions [n, width] from position 0, token type 0 [width]."""
+
+    words: torch.Tensor
+    positions: torch.Tensor | None
+    token_type: torch.Tensor | None
+    word_scale: float
+
+    def embed(self, words: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Summed float32 embeddings [n, width] of word vectors [n, width] at positions [n]."""
+        summed = words.float() * self.word_scale
+        if self.positions is not None:
+            summed = summed + self.positions[positions % self.positions.shape[0]].float()
+        if self.token_type is not None:
+            summed = summed + self.token_type.float()
+        return summed
+
+
+def global_embeddings(
+    tables: EmbeddingTables,
+    first_token: int,
+    mask_token: int,
+    positional_stride: int,
+    init: str = "mask",
+    seed: int = 0,
+) -> torch.Tensor:
+    """Global embeddings [512, width], in the word table's dtype.
+
+    Row 0 is what the model embeds for `first_token` (BOS, CLS) at position 0, so that one global token stands in for it
+    exactly. Row k is the mask token at position k · `positional_stride` (`init="mask"`), or a draw from the normal
+    distribution with the word embeddings' mean and covariance at that position (`init="random"`).
+    """
+    import torch
+
+    words = tables.words[mask_token].float().expand(MAX_GLOBAL_TOKENS, -1).clone()
+    if init == "random":
+        words = _draw_words(tables.words, seed)
+    words[0] = tables.words[first_token].float()
+    positions = torch.arange(MAX_GLOBAL_TOKENS) * positional_stride
+    return tables.embed(words, positions).to(tables.words.dtype)
+
+
+def _draw_words(table: torch.Tensor, seed: int) -> torch.Tensor:
+    """512 draws from N(mean, covariance) of the rows of `table`, read in pieces; the global random state is not used."""
+    import torch
+
+    width = table.shape[1]
+    total = torch.zeros(width, dtype=torch.float64)
+    products = torch.zeros(width, width, dtype=torch.float64)
+    for start in range(0, table.shape[0], _ROWS_PER_CHUNK):
+        rows = table[start : start + _ROWS_PER_CHUNK].double()
+        total += rows.sum(0)
+        products += rows.T @ rows
+    mean = total / table.shape[0]
+    covariance = products / table.shape[0] - torch.outer(mean, mean)
+    values, vectors = torch.linalg.eigh(covariance)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(MAX_GLOBAL_TOKENS, width, generator=generator, dtype=torch.float64)
+    return (mean + (noise * values.clamp(min=0).sqrt()) @ vectors.T).float()

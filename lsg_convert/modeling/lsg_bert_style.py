@@ -1,0 +1,114 @@
+"""LSG for BERT and the models built like it.
+
+Built like BERT: one module sums word, position and type embeddings and normalises the sum; the layers lie in
+`encoder.layer`, each with its self-attention at `attention.self`.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.utils import logging
+
+from .lsg_encoder import LSGEncoder, check_length, finish, refuse_attentions, refuse_head_mask
+
+logger = logging.get_logger(__name__)
+
+
+class LSGBertStyleModel(LSGEncoder):
+    """Mixed in before a library model built like BERT.
+
+    With `is_decoder=True` the model is the library's own: LSG looks both ways, a decoder must not. It then attends
+    densely and causally, without globals, over the extended positions.
+    """
+
+    global_embeddings_holder = "embeddings"
+
+    def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, *args, **kwargs)
+        self.add_global_embeddings(self.embeddings.word_embeddings.embedding_dim)
+        if config.is_decoder:
+            logger.warning_once(
+                f"{type(self).__name__} with is_decoder=True: attention is dense and causal, as in the library's model; "
+                "LSG attention and its global tokens serve the bidirectional encoder (is_decoder=False)."
+            )
+        else:
+            self.embeddings.LayerNorm.register_forward_pre_hook(self._globals_before_norm)
+            self.make_layers_lsg()
+        self.post_init()
+
+    def make_layers_lsg(self) -> None:
+        """Replace the self-attention of every layer."""
+        self.replace_self_attention(
+            ((layer.attention, "self") for layer in self.encoder.layer),
+            projections=("query", "key", "value"),
+            num_heads=self.config.num_attention_heads,
+            dropout=self.config.attention_probs_dropout_prob,
+        )
+
+    def encoder_layers(self) -> nn.ModuleList:
+        """The layers, in the order they run."""
+        return self.encoder.layer
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        *,
+        inputs_embeds: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As the library's model, for [batch, T] inputs; with attention over globals, sparse entries and windows."""
+        embedding_inputs = {
+            "input_ids": input_ids,
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        if self.config.is_decoder:
+            return super().forward(
+                attention_mask=attention_mask,
+                output_attentions=output_attentions,
+                output_hidden_states=output_hidden_states,
+                return_dict=return_dict,
+                **embedding_inputs,
+                **kwargs,
+            )
+        refuse_attentions(output_attentions, self.config)
+        refuse_head_mask(kwargs)
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+        if position_ids is None:
+            num_tokens = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
+            check_length(num_tokens, self.max_tokens())
+        encoded = self.encode(
+            self.embed(**embedding_inputs), attention_mask, self.encoder_layers(), output_hidden_states
+        )
+        return finish(self.pool(encoded), self.config, return_dict)
+
+    def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
+        """What the first layer gets: [batch, G + T, width], the globals put in before the layer norm."""
+        return self.embeddings(**embedding_inputs)
+
+    def pool(self, encoded: Any) -> BaseModelOutputWithPooling:
+        """Add the pooler's output where the model has a pooler."""
+        pooler = getattr(self, "pooler", None)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=encoded.last_hidden_state,
+            pooler_output=None if pooler is None else pooler(encoded.last_hidden_state),
+            hidden_states=encoded.hidden_states,
+        )
+
+    def max_tokens(self) -> int:
+        """Tokens that the position table has rows for; families with a padding row count from the row after it."""
+        table = self.embeddings.position_embeddings
+        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+
+    def _globals_before_norm(self, _: nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor:
+        return self.prepend_globals(inputs[0])

@@ -1,0 +1,289 @@
+"""What a conversion will do, decided from config, tensor shapes and options alone: nothing is read or written.
+
+This is what `--dry-run` and `inspect` print, and what `convert` carries out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any
+
+from lsg_convert.checkpoint import Checkpoint
+from lsg_convert.errors import RequestError
+from lsg_convert.families import FAMILIES, Family
+from lsg_convert.families.unsupported import why_unsupported
+from lsg_convert.layout import Layout, check_shapes, find_layout
+from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
+from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
+from lsg_convert.safe_files import printable
+
+_FLOATS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+
+
+@dataclass(frozen=True)
+class TensorPlan:
+    """One tensor of the output. Actions: copy (bytes), cast, extend (position rows), new, replace (globals)."""
+
+    name: str
+    action: str
+    dtype: str
+    shape: tuple[int, ...]
+    source: str | None = None
+    offset: int = 0  # extend: rows before position 0
+    source_length: int = 0  # extend: positions of the source
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes, of a tensor whose dtype the conversion chose."""
+        return prod(self.shape) * _BYTES.get(self.dtype, 0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A conversion, decided."""
+
+    family: Family
+    architecture: str
+    layout: Layout
+    lsg: LSGOptions
+    is_lsg_source: bool
+    source_max_len: int
+    max_len: int
+    positions: str
+    global_init: str
+    tensors: tuple[TensorPlan, ...]
+    dropped: tuple[str, ...]
+    config: dict[str, Any]
+    nbytes: int
+    notes: tuple[str, ...] = field(default=())
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Tensors that are not copied byte for byte, and those left out."""
+        changed = [
+            {"tensor": tensor.name, "action": tensor.action, "shape": list(tensor.shape), "dtype": tensor.dtype}
+            for tensor in self.tensors
+            if tensor.action != "copy"
+        ]
+        return changed + [{"tensor": name, "action": "drop"} for name in self.dropped]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "family": self.family.model_type,
+            "title": self.family.title,
+            "architecture": self.family.lsg_class(self.architecture),
+            "is_lsg_source": self.is_lsg_source,
+            "source_max_len": self.source_max_len,
+            "max_len": self.max_len,
+            "positions": self.positions,
+            "global_init": self.global_init,
+            "lsg": asdict(self.lsg),
+            "tensors": {"total": len(self.tensors), "bytes": self.nbytes},
+            "changes": self.changes(),
+            "heads": {head.auto_class: self.family.lsg_class(name) for name, head in self.family.heads.items()},
+            "notes": list(self.notes),
+        }
+
+
+def find_family(config: dict[str, Any]) -> Family:
+    """The family of a checkpoint's config.
+
+    Raises:
+        RequestError: there is none; says why and what is supported.
+    """
+    model_type = config.get("model_type")
+    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    if family is None:
+        supported = ", ".join(sorted(FAMILIES))
+        raise RequestError(
+            f"model_type {printable(model_type)!r} cannot be converted: {why_unsupported(config)}.",
+            f"Supported: {supported}. `lsg-convert families` tells more.",
+        )
+    return family
+
+
+def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
+    """Decide the conversion of `checkpoint`.
+
+    Raises:
+        RequestError: the family is not supported, the request contradicts the source, or the source itself.
+    """
+    config = checkpoint.config
+    family = find_family(config)
+    layout = find_layout(checkpoint, family)
+    is_lsg_source = layout.global_embeddings in checkpoint.tensors
+    lsg = _lsg_options(family, config, options, is_lsg_source)
+    source_max_len = check_shapes(checkpoint, family, layout)
+    max_len = _max_len(options, source_max_len, is_lsg_source)
+    architecture, notes = choose_architecture(checkpoint, family, options.architecture)
+    if config.get("is_decoder"):
+        raise RequestError(
+            f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
+            "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
+        )
+    if is_lsg_source and options.keep_first_global_token and options.global_init is None:
+        notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
+    tensors, dropped = _plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
+    sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
+    nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
+    return Plan(
+        family=family,
+        architecture=architecture,
+        layout=layout,
+        lsg=lsg,
+        is_lsg_source=is_lsg_source,
+        source_max_len=source_max_len,
+        max_len=max_len,
+        positions=options.positions,
+        global_init=_global_init(options, is_lsg_source),
+        tensors=tensors,
+        dropped=dropped,
+        config=_target_config(config, family, architecture, lsg, max_len, options.dtype),
+        nbytes=nbytes,
+        notes=tuple(notes),
+    )
+
+
+def choose_architecture(checkpoint: Checkpoint, family: Family, asked: str | None) -> tuple[str, list[str]]:
+    """The library class whose LSG version the folder is for, and what a user should know about the choice."""
+    if asked is not None:
+        name = asked.removeprefix("LSG")
+        if name not in family.heads:
+            allowed = ", ".join(family.heads)
+            raise RequestError(
+                f"--architecture {printable(asked)!r} is not a {family.title} architecture.", f"Allowed are {allowed}."
+            )
+        return name, _missing_head_notes(checkpoint, family, name)
+    named = checkpoint.config.get("architectures") or [None]
+    name = str(named[0]).removeprefix("LSG") if isinstance(named, list) and named else "None"
+    if name in family.heads:
+        return name, _missing_head_notes(checkpoint, family, name)
+    inferred = _architecture_of_tensors(checkpoint, family)
+    given = "no architecture" if name == "None" else f"{printable(name)!r}, which is not a {family.title} architecture"
+    return inferred, [f"the config names {given}; the weights say {inferred}"]
+
+
+def _architecture_of_tensors(checkpoint: Checkpoint, family: Family) -> str:
+    """The head with the most kinds of its own tensors present; the first of the family's list among equals."""
+    names = checkpoint.tensors
+    candidates = {
+        architecture: len(head.tensors)
+        for architecture, head in family.heads.items()
+        if head.tensors and all(any(name.startswith(own) for name in names) for own in head.tensors)
+    }
+    return max(candidates, key=candidates.__getitem__) if candidates else family.base_class
+
+
+def _missing_head_notes(checkpoint: Checkpoint, family: Family, architecture: str) -> list[str]:
+    own = family.heads[architecture].tensors
+    tied = checkpoint.config.get("tie_word_embeddings", True)
+    missing = [
+        prefix
+        for prefix in own
+        if not any(name.startswith(prefix) for name in checkpoint.tensors)
+        and not (tied and prefix in family.tied_head_tensors)
+    ]
+    if not missing:
+        return []
+    return [f"the source has no {', '.join(missing)}: {architecture} gets new, untrained weights there when it is loaded"]
+
+
+def _lsg_options(family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool) -> LSGOptions:
+    source = dict(config) if is_lsg_source else {}
+    # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
+    source.setdefault("mask_first_token", family.opens_with_bos)
+    lsg = options.lsg_options(source)
+    heads = config.get(family.num_heads)
+    try:
+        lsg.validate(heads if isinstance(heads, int) else None)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    return lsg
+
+
+def _max_len(options: ConvertOptions, source_max_len: int, is_lsg_source: bool) -> int:
+    max_len = options.max_len
+    if max_len is None:
+        max_len = source_max_len if is_lsg_source else max(DEFAULT_MAX_LEN, source_max_len)
+    if max_len < source_max_len:
+        raise RequestError(
+            f"--max-len {max_len} is below the source's own {source_max_len} tokens.",
+            f"Give {source_max_len} or more; shorter inputs always work.",
+        )
+    return max_len
+
+
+def _global_init(options: ConvertOptions, is_lsg_source: bool) -> str:
+    if is_lsg_source and options.global_init is None:
+        return "keep"
+    return options.global_init or "mask"
+
+
+def _plan_tensors(
+    checkpoint: Checkpoint,
+    family: Family,
+    layout: Layout,
+    options: ConvertOptions,
+    max_len: int,
+    is_lsg_source: bool,
+) -> tuple[tuple[TensorPlan, ...], tuple[str, ...]]:
+    cast = _FLOATS.get(options.dtype)
+    tables = {layout.name(table.tensor): table.offset(checkpoint.config) for table in family.positions}
+    obsolete = {layout.name(name) for name in family.obsolete_tensors}
+    planned: list[TensorPlan] = []
+    dropped: list[str] = []
+    for name, source in _tensors_to_write(checkpoint, family, layout).items():
+        info = checkpoint.tensors[source]
+        is_float = info.dtype in _BYTES
+        dtype = cast if cast and is_float else info.dtype
+        if name in obsolete:
+            dropped.append(name)
+        elif name in tables and info.shape[0] - tables[name] < max_len:
+            offset = tables[name]
+            shape = (offset + max_len, *info.shape[1:])
+            planned.append(TensorPlan(name, "extend", dtype, shape, source, offset, info.shape[0] - offset))
+        elif name == layout.global_embeddings and options.global_init is not None:
+            planned.append(TensorPlan(name, "replace", dtype, info.shape, source))
+        else:
+            planned.append(TensorPlan(name, "copy" if dtype == info.dtype else "cast", dtype, info.shape, source))
+    if not is_lsg_source:
+        words = checkpoint.tensors[layout.word_embeddings]
+        dtype = cast or words.dtype
+        planned.append(TensorPlan(layout.global_embeddings, "new", dtype, (MAX_GLOBAL_TOKENS, words.shape[1])))
+    return tuple(planned), tuple(dropped)
+
+
+def _tensors_to_write(checkpoint: Checkpoint, family: Family, layout: Layout) -> dict[str, str]:
+    """Name in the output → tensor of the checkpoint. Of tied tensors that were pickled together one is written, the
+    family's first; all of them where the config says that they are not tied.
+    """
+    names = {name: name for name in checkpoint.tensors}
+    if checkpoint.config.get("tie_word_embeddings", True) is False:
+        return names | checkpoint.aliases
+    for words in map(layout.name, reversed(family.word_embeddings)):
+        kept = checkpoint.aliases.get(words)
+        if kept in names:
+            names = {words if name == kept else name: source for name, source in names.items()}
+    return names
+
+
+def _target_config(
+    config: dict[str, Any], family: Family, architecture: str, lsg: LSGOptions, max_len: int, dtype: str
+) -> dict[str, Any]:
+    """The source's config with the LSG fields, our classes and the new length; `model_type` stays the source's."""
+    foreign = {"auto_map", "base_model_prefix", "_name_or_path", "custom_pipelines"}
+    target = {key: value for key, value in config.items() if key not in foreign}
+    target |= asdict(lsg)
+    target["architectures"] = [family.lsg_class(architecture)]
+    target["auto_map"] = family.auto_map()
+    if family.positions:
+        target["max_position_embeddings"] = max_len + family.config_positions_offset(config)
+    if dtype != "keep":
+        for key in ("torch_dtype", "dtype"):
+            if key in target:
+                target[key] = dtype
+        if "torch_dtype" not in target and "dtype" not in target:
+            target["torch_dtype"] = dtype
+    return target
