@@ -45,7 +45,7 @@ def lsg_convert(*arguments: object, cwd: Path, timeout: float = 300, **variables
 
 def python(code: str, *arguments: object, cwd: Path, interpreter: str = sys.executable, timeout: float = 300) -> Run:
     """Run Python code in a fresh process in `cwd`, isolated from the checkout."""
-    return run([interpreter, "-P", "-c", code, *map(str, arguments)], cwd, timeout)
+    return run([interpreter, "-I", "-c", code, *map(str, arguments)], cwd, timeout)
 
 
 def run(command: list[str], cwd: Path, timeout: float = 300, **variables: str) -> Run:

@@ -8,13 +8,13 @@ import math
 import os
 import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lsg_convert.progress import Advance
+from lsg_convert.safe_files import printable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -22,21 +22,9 @@ if TYPE_CHECKING:
 
 # A command's width when nobody looks at it (a pipe, a log): wide enough that tables do not wrap.
 UNATTENDED_WIDTH = 120
+LONGEST_LINE = 10_000
 
 _HUB_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
-
-
-def printable(text: object, keep_newlines: bool = False) -> str:
-    """Return `text` with control and direction-changing characters escaped, so that no name can drive the terminal."""
-
-    def escape(character: str) -> str:
-        if keep_newlines and character == "\n":
-            return character
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-            return character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        return character
-
-    return "".join(map(escape, str(text)))
 
 
 def jsonable(value: Any) -> Any:
@@ -76,7 +64,8 @@ class Console:
         cleaned = str(text)
         for secret in self._secrets:
             cleaned = cleaned.replace(secret, "***")
-        return printable(_HUB_TOKEN.sub("***", cleaned), keep_newlines)
+        lines = _HUB_TOKEN.sub("***", cleaned).split("\n")
+        return ("\n" if keep_newlines else "\\n").join(printable(line, LONGEST_LINE) for line in lines)
 
     def result(self, payload: Mapping[str, Any], *renderables: RenderableType) -> None:
         """Print a command's result: `payload` as one JSON object with --json, else the renderables."""
@@ -108,7 +97,8 @@ class Console:
 
         said = Text.assemble(("Error: ", "bold red"), self.clean(message, keep_newlines=True))
         if hint:
-            said.append(f"\n{self.clean(hint, keep_newlines=True)}", style="dim")
+            hint = self.clean(hint, keep_newlines=True)
+            said.append(f"\n{hint[0].upper()}{hint[1:]}", style="dim")
         self._rich(self._stderr).print(said, highlight=False, soft_wrap=True)
 
     def traceback(self, error: BaseException) -> None:

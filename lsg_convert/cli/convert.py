@@ -9,16 +9,16 @@ from lsg_convert.cli.console import Console
 def convert(
     model: p.Model,
     max_len: p.MaxLen = None,
-    block_size: p.BlockSize = 128,
-    sparse_block_size: p.SparseBlockSize = 128,
-    sparsity_factor: p.SparsityFactor = 2,
-    sparsity_type: p.Sparsity = "norm",
-    adaptive: p.Adaptive = True,
-    num_global_tokens: p.NumGlobalTokens = 1,
+    block_size: p.BlockSize = None,
+    sparse_block_size: p.SparseBlockSize = None,
+    sparsity_factor: p.SparsityFactor = None,
+    sparsity_type: p.Sparsity = None,
+    adaptive: p.Adaptive = None,
+    num_global_tokens: p.NumGlobalTokens = None,
     mask_first_token: p.MaskFirstToken = None,
-    pool_with_global: p.PoolWithGlobal = True,
-    pass_global_tokens_to_decoder: p.PassGlobalTokensToDecoder = True,
-    global_init: p.GlobalInit = "mask",
+    pool_with_global: p.PoolWithGlobal = None,
+    pass_global_tokens_to_decoder: p.PassGlobalTokensToDecoder = None,
+    global_init: p.GlobalInit = None,
     global_positional_stride: p.GlobalPositionalStride = 64,
     keep_first_global_token: p.KeepFirstGlobalToken = False,
     seed: p.Seed = 123,
@@ -43,8 +43,11 @@ def convert(
       lsg-convert bart-base
       lsg-convert facebook/bart-base --max-len 16384 --num-global-tokens 7
       lsg-convert ./my-bert --sparsity-type none --block-size 256 --output ./my-long-bert
-      lsg-convert ccdv/lsg-bart-base-4096 --max-len 16384    renew and extend a published LSG model
-      lsg-convert bart-base --dry-run --json                 the plan, for a program
+      lsg-convert ccdv/lsg-bart-base-4096 --max-len 16384
+      lsg-convert bart-base --dry-run --json
+
+    For a source that is LSG already (as in the last but one example), what is not asked for
+    stays as it is: length, attention, global tokens and their values.
     """
     console = Console(json, quiet, secrets=[token])
     with console.working():

@@ -6,6 +6,7 @@ import errno
 from dataclasses import dataclass
 
 from lsg_convert.errors import LSGConvertError
+from lsg_convert.safe_files import printable
 
 REQUEST, OUTSIDE, INTERNAL, INTERRUPTED, TERMINATED = 2, 3, 70, 130, 143
 
@@ -47,14 +48,14 @@ def describe(error: BaseException) -> Failure:
         # "Value error, " is how typer's validation library opens every sentence.
         return Failure(str(error.format_message()).replace("Value error, ", ""), None, REQUEST)
     return Failure(
-        f"Unexpected {type(error).__name__}: {error}",
+        f"Unexpected {type(error).__name__}: {printable(error, 1000)}",
         f"This is a fault of lsg-convert. Set {DEBUG_VARIABLE}=1 to see where, and please report it.",
         INTERNAL,
     )
 
 
 def _describe_os_error(error: OSError) -> Failure:
-    where = f" ({error.filename})" if error.filename else ""
+    where = f" ({printable(error.filename, 300)})" if error.filename else ""
     what = error.strerror or str(error) or type(error).__name__
     hint = _OS_HINTS.get(error.errno) if error.errno is not None else None
-    return Failure(f"{what}{where}", hint, OUTSIDE)
+    return Failure(f"{printable(what, 1000)}{where}", hint, OUTSIDE)

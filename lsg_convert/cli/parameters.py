@@ -62,48 +62,55 @@ MaxLen = Annotated[
     ),
 ]
 BlockSize = Annotated[
-    int,
+    int | None,
     typer.Option(
         help="Tokens a block. A token sees its own block and both neighbours; inputs of up to two blocks get "
-        "full attention.",
+        "full attention. Default: 128.",
+        show_default=False,
         rich_help_panel=ATTENTION_PANEL,
     ),
 ]
 SparseBlockSize = Annotated[
-    int,
+    int | None,
     typer.Option(
-        help="Sparse entries a block sees on each side, beyond the local ones. 0: none.",
+        help="Sparse entries a block sees on each side, beyond the local ones. 0: none. Default: 128.",
+        show_default=False,
         rich_help_panel=ATTENTION_PANEL,
     ),
 ]
 SparsityFactor = Annotated[
-    int,
+    int | None,
     typer.Option(
         help="Tokens that one sparse entry stands for. Must divide the block size. A larger one reaches further "
-        "and sees less.",
+        "and sees less. Default: 2.",
+        show_default=False,
         rich_help_panel=ATTENTION_PANEL,
     ),
 ]
 Sparsity = Annotated[
-    SparsityType,
+    SparsityType | None,
     typer.Option(
         "--sparsity-type",
         help="How sparse entries are chosen: norm (largest keys), pooling (means), bos_pooling (means weighted by the "
         "first token's attention), lsh (means of similar tokens), stride, block_stride (every f-th token or run, "
-        "per head), none.",
+        "per head), none. Default: norm.",
+        show_default=False,
         rich_help_panel=ATTENTION_PANEL,
     ),
 ]
 Adaptive = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        help="Pad inputs to whole blocks inside the model, and trim the outputs back.", rich_help_panel=ATTENTION_PANEL
+        help="Pad inputs to whole blocks inside the model, and trim the outputs back. Default: on.",
+        show_default=False,
+        rich_help_panel=ATTENTION_PANEL,
     ),
 ]
 NumGlobalTokens = Annotated[
-    int,
+    int | None,
     typer.Option(
-        help="Learned tokens that see and are seen by everything (0 to 512).",
+        help="Learned tokens that see and are seen by everything (0 to 512). Default: 1.",
+        show_default=False,
         rich_help_panel=GLOBALS_PANEL,
     ),
 ]
@@ -118,18 +125,27 @@ MaskFirstToken = Annotated[
     ),
 ]
 PoolWithGlobal = Annotated[
-    bool,
-    typer.Option(help="Put the first global token's output in the first token's place.", rich_help_panel=GLOBALS_PANEL),
+    bool | None,
+    typer.Option(
+        help="Put the first global token's output in the first token's place. Default: on.",
+        show_default=False,
+        rich_help_panel=GLOBALS_PANEL,
+    ),
 ]
 PassGlobalTokensToDecoder = Annotated[
-    bool,
-    typer.Option(help="Let the decoder attend the global tokens too.", rich_help_panel=GLOBALS_PANEL),
+    bool | None,
+    typer.Option(
+        help="Let the decoder attend the global tokens too. Default: on.",
+        show_default=False,
+        rich_help_panel=GLOBALS_PANEL,
+    ),
 ]
 GlobalInit = Annotated[
-    Literal["mask", "random"],
+    Literal["mask", "random"] | None,
     typer.Option(
         help="Start of the global tokens after the first (which starts as BOS/CLS): the mask token at spread "
-        "positions, or random like the word embeddings.",
+        "positions, or random like the word embeddings. Default: mask.",
+        show_default=False,
         rich_help_panel=GLOBALS_PANEL,
     ),
 ]

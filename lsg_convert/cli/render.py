@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Clean = Callable[[object], str]
+
+_ACTIONS = {
+    "extend": "rows repeated to the new length",
+    "new": "new: embeddings of the global tokens",
+    "replace": "initialised anew",
+    "cast": "changed in type",
+    "drop": "left out: nothing reads it any more",
+}
+MOST_CHANGES = 20
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -83,8 +92,64 @@ def rows_table(payload: Mapping[str, Any], clean: Clean) -> list[RenderableType]
 
 
 def plan_tables(plan: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
-    """Return the plan of a conversion, or what a folder is."""
-    return rows_table(plan, clean)
+    """Return the plan of a conversion: what comes out, and which tensors are not the source's own bytes."""
+    lsg = plan["lsg"]
+    longer = plan["max_len"] > plan["source_max_len"]
+    facts = {
+        "Family": f"{plan['title']} → {plan['architecture']}",
+        "Length": f"{plan['source_max_len']} → {plan['max_len']} tokens"
+        + (f" ({plan['positions']})" if longer else ""),
+        "Attention": attention_text(lsg),
+        "Globals": globals_text(lsg, plan["global_init"]),
+        "Weights": f"{plan['tensors']['total']} tensors, {size_text(plan['tensors']['bytes'])}",
+        "Loads as": ", ".join(plan["heads"]),
+    }
+    tables: list[RenderableType] = [facts_table(facts, clean)]
+    if plan["changes"]:
+        rows = [
+            {
+                "tensor": change["tensor"],
+                "what happens": _ACTIONS.get(change["action"], change["action"]),
+                "new shape": " × ".join(map(str, change["shape"])) if change.get("shape") else None,
+                "type": change.get("dtype"),
+            }
+            for change in plan["changes"]
+        ]
+        shown = rows[:MOST_CHANGES]
+        tables.append(rows_table_of(shown, clean, title="Changed tensors; all others are copied byte for byte"))
+        if len(rows) > len(shown):
+            tables.append(f"… and {len(rows) - len(shown)} more; --json has all.")
+    tables += [f"Note: {clean(note)}" for note in plan["notes"]]
+    return tables
+
+
+def attention_text(lsg: Mapping[str, Any]) -> str:
+    """Return the attention's settings in words."""
+    text = f"blocks of {lsg['block_size']} tokens"
+    if lsg["sparsity_type"] == "none" or not lsg["sparse_block_size"] or not lsg["sparsity_factor"]:
+        return f"{text}, local only"
+    reach = lsg["sparse_block_size"] * lsg["sparsity_factor"]
+    return (
+        f"{text}; beyond its neighbours {lsg['sparse_block_size']} sparse entries a side "
+        f"({lsg['sparsity_type']}, factor {lsg['sparsity_factor']}: {reach} tokens further)"
+    )
+
+
+def globals_text(lsg: Mapping[str, Any], global_init: str) -> str:
+    """Return the settings of the global tokens in words."""
+    count = lsg["num_global_tokens"]
+    if count == 0:
+        return "none"
+    parts = [str(count)]
+    if global_init == "keep":
+        parts.append("values kept from the source")
+    elif count > 1:
+        parts.append(f"the first starts as BOS/CLS, the others by {global_init}")
+    else:
+        parts.append("it starts as BOS/CLS" if global_init == "mask" else f"it starts by {global_init}")
+    if lsg["mask_first_token"]:
+        parts.append("in place of the first token")
+    return ", ".join(parts)
 
 
 def report_table(report: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
@@ -95,16 +160,28 @@ def report_table(report: Mapping[str, Any], clean: Clean) -> list[RenderableType
 def family_as_dict(family: Any) -> dict[str, Any]:
     """Return what `families` shows of one family."""
     return {
-        "name": family.name,
         "model_type": family.model_type,
-        "heads": list(family.heads),
-        "limits": family.limits,
+        "title": family.title,
+        "example": family.example,
+        "heads": {name: head.auto_class for name, head in family.heads.items()},
+        "limits": list(getattr(family, "limits", ())),
     }
 
 
-def families_table(families: Iterable[Mapping[str, Any]]) -> Table:
+def families_table(families: Sequence[Mapping[str, Any]]) -> Table:
     """Return one line a family."""
-    return rows_table_of(families, str)
+    rows = [
+        {
+            "model_type": family["model_type"],
+            "for example": family["example"],
+            "heads": ", ".join(
+                name.removeprefix("AutoModel").removeprefix("For") or "base" for name in family["heads"].values()
+            ),
+            **({"limits": "; ".join(family["limits"])} if any(each["limits"] for each in families) else {}),
+        }
+        for family in families
+    ]
+    return rows_table_of(rows, str)
 
 
 def conversion_summary(result: Any, clean: Clean) -> list[RenderableType]:
