@@ -84,9 +84,10 @@ def convert(
         )
     from lsg_convert.cli.render import conversion_summary, next_steps, plan_tables
 
+    payload = result.as_dict()
     if dry_run:
-        console.result(result.as_dict(), *plan_tables(result.as_dict(), console.clean))
-        console.hint("Nothing was written.")
+        console.result(payload, *plan_tables(payload, console.clean))
+        console.hint("A dry run: nothing was written.")
         return
-    console.result(result.as_dict(), *conversion_summary(result, console.clean))
-    console.hint(next_steps(result))
+    console.result(payload, *conversion_summary(payload, console.clean))
+    console.hint(next_steps(payload["output"], result.plan.family.heads[result.plan.architecture].auto_class))

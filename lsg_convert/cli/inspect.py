@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
 
@@ -25,18 +27,25 @@ def inspect(
       lsg-convert inspect ./my-bert --max-len 8192 --json
     """
     console = Console(json, quiet, secrets=[token])
+    from lsg_convert.cli.render import plan_tables, record_tables
+
     with console.working():
-        from lsg_convert.plan import inspect_model
+        from lsg_convert.convert import inspect as inspect_source
+        from lsg_convert.record import RECORD_NAME, read_record
 
-        plan = inspect_model(
-            model,
-            max_len=max_len,
-            architecture=architecture,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            reporter=console,
-        )
-    from lsg_convert.cli.render import plan_tables
-
-    console.result(plan.as_dict(), *plan_tables(plan.as_dict(), console.clean))
+        record = read_record(Path(model)) if max_len is None and Path(model, RECORD_NAME).is_file() else None
+        if record is None:
+            result = inspect_source(
+                model,
+                max_len=max_len,
+                architecture=architecture,
+                revision=revision,
+                token=token,
+                cache_dir=cache_dir,
+                reporter=console,
+            )
+    if record is not None:
+        console.result({"converted": True, **record}, *record_tables(record, console.clean))
+        return
+    payload = {"converted": False, **result.as_dict()}
+    console.result(payload, *plan_tables(payload, console.clean))

@@ -93,34 +93,70 @@ def rows_table(payload: Mapping[str, Any], clean: Clean) -> list[RenderableType]
 
 def plan_tables(plan: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
     """Return the plan of a conversion: what comes out, and which tensors are not the source's own bytes."""
-    lsg = plan["lsg"]
-    longer = plan["max_len"] > plan["source_max_len"]
-    facts = {
-        "Family": f"{plan['title']} → {plan['architecture']}",
-        "Length": f"{plan['source_max_len']} → {plan['max_len']} tokens"
-        + (f" ({plan['positions']})" if longer else ""),
-        "Attention": attention_text(lsg),
-        "Globals": globals_text(lsg, plan["global_init"]),
-        "Weights": f"{plan['tensors']['total']} tensors, {size_text(plan['tensors']['bytes'])}",
-        "Loads as": ", ".join(plan["heads"]),
-    }
+    facts = {"Source": source_text(plan["source"]), **plan_facts(plan)}
+    if "output" in plan:
+        facts["Output"] = here(plan["output"])
     tables: list[RenderableType] = [facts_table(facts, clean)]
     if plan["changes"]:
-        rows = [
-            {
-                "tensor": change["tensor"],
-                "what happens": _ACTIONS.get(change["action"], change["action"]),
-                "new shape": " × ".join(map(str, change["shape"])) if change.get("shape") else None,
-                "type": change.get("dtype"),
-            }
-            for change in plan["changes"]
-        ]
-        shown = rows[:MOST_CHANGES]
-        tables.append(rows_table_of(shown, clean, title="Changed tensors; all others are copied byte for byte"))
-        if len(rows) > len(shown):
-            tables.append(f"… and {len(rows) - len(shown)} more; --json has all.")
-    tables += [f"Note: {clean(note)}" for note in plan["notes"]]
+        tables += changes_table(plan["changes"], clean)
+    return tables + [f"Note: {clean(note)}" for note in plan["notes"]]
+
+
+def plan_facts(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return the main facts of a plan, in words."""
+    longer = plan["max_len"] > plan["source_max_len"]
+    return {
+        "Model": plan["architecture"],
+        "Length": f"{plan['source_max_len']} → {plan['max_len']} tokens"
+        + (f" ({plan['positions']})" if longer else ""),
+        "Attention": attention_text(plan["lsg"]),
+        "Globals": globals_text(plan["lsg"], plan["global_init"]),
+        "Weights": f"{plan['tensors']['total']} tensors, {size_text(plan['tensors']['bytes'])}",
+        "Loads as": heads_text(plan["heads"]),
+    }
+
+
+def heads_text(auto_classes: Iterable[str]) -> str:
+    """Return the Auto classes, the shared part of their names said once."""
+    names = list(auto_classes)
+    heads = [name.removeprefix("AutoModelFor") for name in names if name.startswith("AutoModelFor")]
+    others = [name for name in names if not name.startswith("AutoModelFor")]
+    return ", ".join(others) + (f"; AutoModelFor… {', '.join(heads)}" if heads else "")
+
+
+def changes_table(changes: Sequence[Mapping[str, Any]], clean: Clean) -> list[RenderableType]:
+    """Return the tensors that are not the source's own bytes, the first of them at least."""
+    rows = [
+        {
+            "tensor": change["tensor"],
+            "what happens": _ACTIONS.get(change["action"], change["action"]),
+            "new shape": " × ".join(map(str, change["shape"])) if change.get("shape") else None,
+            "type": change.get("dtype"),
+        }
+        for change in changes
+    ]
+    title = "Changed tensors (all others are copied byte for byte)"
+    tables: list[RenderableType] = [rows_table_of(rows[:MOST_CHANGES], clean, title=title)]
+    if len(rows) > MOST_CHANGES:
+        tables.append(f"… and {len(rows) - MOST_CHANGES} more; --json has all.\n")
     return tables
+
+
+def source_text(source: Mapping[str, Any]) -> str:
+    """Return where a model is from."""
+    commit = source.get("commit")
+    name = source.get("repo_id") or source.get("folder") or source["name"]
+    return f"{name} at {commit[:12]}" if commit else str(name)
+
+
+def here(path: str) -> str:
+    """Return a path as somebody standing in the current folder would write it."""
+    from pathlib import Path
+
+    try:
+        return f"./{Path(path).relative_to(Path.cwd())}"
+    except ValueError:
+        return path
 
 
 def attention_text(lsg: Mapping[str, Any]) -> str:
@@ -184,18 +220,52 @@ def families_table(families: Sequence[Mapping[str, Any]]) -> Table:
     return rows_table_of(rows, str)
 
 
-def conversion_summary(result: Any, clean: Clean) -> list[RenderableType]:
+def conversion_summary(result: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
     """Return the closing summary: what changed, sizes, time."""
-    return rows_table(result.as_dict(), clean)
+    facts = {
+        "Source": source_text(result["source"]),
+        **plan_facts(result),
+        "Verified": verification_text(result.get("verification")),
+        "Output": f"{here(result['output'])}: {len(result['files'])} files, {size_text(result['size'])}, "
+        f"written in {result['seconds']:.1f} s",
+    }
+    notes = [f"Note: {clean(note)}" for note in result["notes"]]
+    return [facts_table(facts, clean), *changes_table(result["changes"], clean), *notes]
 
 
-def next_steps(result: Any) -> str:
+def verification_text(verification: Mapping[str, Any] | None) -> str:
+    """Return the state of a folder's verification in a few words."""
+    if not verification:
+        return "not yet"
+    checks = verification.get("checks", [])
+    marks = {True: "✓", False: "✗", None: "not run"}
+    named = ", ".join(f"{check['name']} {marks[check.get('passed')]}" for check in checks)
+    return named or ("yes" if verification.get("passed") else "no")
+
+
+def record_tables(record: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
+    """Return what a converted folder is, from its own record."""
+    files = record["files"]
+    facts = {
+        "Converted from": source_text(record["source"]),
+        "Converted by": f"{record['tool']} {record['version']}",
+        "Model": record["architecture"],
+        "Length": f"{record['max_len']} tokens (source: {record['source_max_len']})",
+        "Attention": attention_text(record["lsg"]),
+        "Globals": globals_text(record["lsg"], record["global_init"]),
+        "Verified": verification_text(record.get("verification")),
+        "Files": f"{len(files)}, {size_text(sum(file['size'] for file in files.values()))}",
+    }
+    return [facts_table(facts, clean), *changes_table(record["changes"], clean)]
+
+
+def next_steps(output: str, auto_class: str) -> str:
     """Return what to do with a new folder."""
-    folder = result.output
+    folder = here(output)
     return (
-        f"Load it:    AutoModel.from_pretrained({str(folder)!r}, trust_remote_code=True)\n"
-        f"Prove it:   lsg-convert verify {folder}\n"
-        f"Publish it: lsg-convert push {folder}"
+        f"Load it:     {auto_class}.from_pretrained({folder!r}, trust_remote_code=True)\n"
+        f"Prove it:    lsg-convert verify {folder}\n"
+        f"Publish it:  lsg-convert push {folder}"
     )
 
 

@@ -1,0 +1,50 @@
+# `make demo` and `make test` set up what they need. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -q -c constraints-dev.txt
+DEMO := demo/lsg-all-MiniLM-L6-v2-4096
+
+.PHONY: help demo test test-fast matrix lint format bench bench-peers clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints-dev.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -e ".[demo]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints-dev.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -e ".[dev]"
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo ## convert a real model to 4096 tokens and embed a long text with it
+	$(BIN)/python examples/demo.py $(DEMO)
+
+test: $(VENV)/.dev ## run all tests
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev ## run all tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+matrix: $(VENV)/.dev ## folder tests on transformers 4.48.3, 4.57.6, 5.0.0 and the newest
+	$(BIN)/python .ci/matrix.py 4.48.3 4.57.6 5.0.0 newest
+
+lint: $(VENV)/.dev ## ruff and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff format the code and sort imports
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## time and memory of converting a BART-large-sized checkpoint
+	$(BIN)/python benchmarks/conversion.py
+
+clean: ## remove what the targets made, environments included
+	rm -rf .envs demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis $(VENV)
