@@ -48,7 +48,8 @@ def download(
         return {file.rfilename: file.size or 0 for file in info.siblings or ()}
 
     try:
-        sizes = retrying(ask, attempts=2)
+        with quiet_hub():
+            sizes = retrying(ask, attempts=2)
     except Exception as error:
         if is_offline(error) or is_connection_error(error) or (status_of(error) or 0) >= 500:
             return _from_cache(repo_id, revision, cache_dir, error)
@@ -154,17 +155,19 @@ def _blobs_folder(repo_id: str, cache_dir: str | Path | None) -> Path:
 
 @contextmanager
 def quiet_hub() -> Iterator[None]:
-    """Without huggingface_hub's own progress bars: ours is the one that is shown."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    """Without huggingface_hub's own progress bars and warnings, which show addresses: ours are what is shown."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, logging
 
-    if are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
+    verbosity, disabled = logging.get_verbosity(), are_progress_bars_disabled()
+    logging.set_verbosity_error()
+    if not disabled:
+        disable_progress_bars()
     try:
         yield
     finally:
-        enable_progress_bars()
+        logging.set_verbosity(verbosity)
+        if not disabled:
+            enable_progress_bars()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def write_tensor(tensor: torch.Tensor, out: BinaryIO) -> None:
 
     flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
     for start in range(0, flat.numel(), CHUNK):
-        out.write(memoryview(flat[start : start + CHUNK].numpy()))
+        out.write(flat[start : start + CHUNK].numpy().data)
 
 
 def torch_dtype(name: str) -> torch.dtype:
