@@ -12,6 +12,14 @@ from transformers.models.bart.modeling_bart import (
 from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
 from .lsg_heads import LSGHead
 
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+
 
 class LSGBartEncoder(LSGBartStyleEncoder, BartEncoder):
     """BART's encoder."""
@@ -19,6 +27,8 @@ class LSGBartEncoder(LSGBartStyleEncoder, BartEncoder):
 
 class LSGBartModel(LSGBartStyleModel, BartModel):
     """BART's encoder and decoder."""
+
+    _auto_class = "AutoModel"
 
     lsg_encoder = LSGBartEncoder
 
@@ -32,14 +42,22 @@ class LSGBartHead(LSGHead):
 class LSGBartForConditionalGeneration(LSGBartHead, BartForConditionalGeneration):
     """Summarisation, translation and other generation."""
 
+    _auto_class = "AutoModelForSeq2SeqLM"
+
 
 class LSGBartForSequenceClassification(LSGBartHead, BartForSequenceClassification):
     """Classification or regression of whole texts."""
+
+    _auto_class = "AutoModelForSequenceClassification"
 
 
 class LSGBartForQuestionAnswering(LSGBartHead, BartForQuestionAnswering):
     """Extractive question answering."""
 
+    _auto_class = "AutoModelForQuestionAnswering"
+
 
 class LSGBartForCausalLM(BartForCausalLM):
     """The library's decoder alone, over the extended positions."""
+
+    _auto_class = "AutoModelForCausalLM"

@@ -15,9 +15,19 @@ from transformers.models.bert.modeling_bert import (
 from .lsg_bert_style import LSGBertStyleModel
 from .lsg_heads import LSGHead
 
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+
 
 class LSGBertModel(LSGBertStyleModel, BertModel):
     """BERT's encoder."""
+
+    _auto_class = "AutoModel"
 
 
 class LSGBertHead(LSGHead):
@@ -29,30 +39,46 @@ class LSGBertHead(LSGHead):
 class LSGBertForPreTraining(LSGBertHead, BertForPreTraining):
     """Masked language modelling and next sentence prediction."""
 
+    _auto_class = "AutoModelForPreTraining"
+
 
 class LSGBertLMHeadModel(LSGBertHead, BertLMHeadModel):
     """Language modelling."""
+
+    _auto_class = "AutoModelForCausalLM"
 
 
 class LSGBertForMaskedLM(LSGBertHead, BertForMaskedLM):
     """Masked language modelling."""
 
+    _auto_class = "AutoModelForMaskedLM"
+
 
 class LSGBertForNextSentencePrediction(LSGBertHead, BertForNextSentencePrediction):
     """Next sentence prediction."""
+
+    _auto_class = "AutoModelForNextSentencePrediction"
 
 
 class LSGBertForSequenceClassification(LSGBertHead, BertForSequenceClassification):
     """Classification or regression of whole texts."""
 
+    _auto_class = "AutoModelForSequenceClassification"
+
 
 class LSGBertForMultipleChoice(LSGBertHead, BertForMultipleChoice):
     """Multiple choice."""
+
+    _auto_class = "AutoModelForMultipleChoice"
 
 
 class LSGBertForTokenClassification(LSGBertHead, BertForTokenClassification):
     """Classification of tokens."""
 
+    _auto_class = "AutoModelForTokenClassification"
+
 
 class LSGBertForQuestionAnswering(LSGBertHead, BertForQuestionAnswering):
     """Extractive question answering."""
+
+    _auto_class = "AutoModelForQuestionAnswering"

@@ -13,9 +13,19 @@ from transformers.models.roberta.modeling_roberta import (
 from .lsg_bert_style import LSGBertStyleModel
 from .lsg_heads import LSGHead
 
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+
 
 class LSGRobertaModel(LSGBertStyleModel, RobertaModel):
     """RoBERTa's encoder."""
+
+    _auto_class = "AutoModel"
 
 
 class LSGRobertaHead(LSGHead):
@@ -27,22 +37,34 @@ class LSGRobertaHead(LSGHead):
 class LSGRobertaForCausalLM(LSGRobertaHead, RobertaForCausalLM):
     """Language modelling."""
 
+    _auto_class = "AutoModelForCausalLM"
+
 
 class LSGRobertaForMaskedLM(LSGRobertaHead, RobertaForMaskedLM):
     """Masked language modelling."""
+
+    _auto_class = "AutoModelForMaskedLM"
 
 
 class LSGRobertaForSequenceClassification(LSGRobertaHead, RobertaForSequenceClassification):
     """Classification or regression of whole texts."""
 
+    _auto_class = "AutoModelForSequenceClassification"
+
 
 class LSGRobertaForMultipleChoice(LSGRobertaHead, RobertaForMultipleChoice):
     """Multiple choice."""
+
+    _auto_class = "AutoModelForMultipleChoice"
 
 
 class LSGRobertaForTokenClassification(LSGRobertaHead, RobertaForTokenClassification):
     """Classification of tokens."""
 
+    _auto_class = "AutoModelForTokenClassification"
+
 
 class LSGRobertaForQuestionAnswering(LSGRobertaHead, RobertaForQuestionAnswering):
     """Extractive question answering."""
+
+    _auto_class = "AutoModelForQuestionAnswering"

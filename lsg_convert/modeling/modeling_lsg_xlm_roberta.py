@@ -13,9 +13,19 @@ from transformers.models.xlm_roberta.modeling_xlm_roberta import (
 from .lsg_bert_style import LSGBertStyleModel
 from .lsg_heads import LSGHead
 
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+
 
 class LSGXLMRobertaModel(LSGBertStyleModel, XLMRobertaModel):
     """XLM-RoBERTa's encoder."""
+
+    _auto_class = "AutoModel"
 
 
 class LSGXLMRobertaHead(LSGHead):
@@ -27,22 +37,34 @@ class LSGXLMRobertaHead(LSGHead):
 class LSGXLMRobertaForCausalLM(LSGXLMRobertaHead, XLMRobertaForCausalLM):
     """Language modelling."""
 
+    _auto_class = "AutoModelForCausalLM"
+
 
 class LSGXLMRobertaForMaskedLM(LSGXLMRobertaHead, XLMRobertaForMaskedLM):
     """Masked language modelling."""
+
+    _auto_class = "AutoModelForMaskedLM"
 
 
 class LSGXLMRobertaForSequenceClassification(LSGXLMRobertaHead, XLMRobertaForSequenceClassification):
     """Classification or regression of whole texts."""
 
+    _auto_class = "AutoModelForSequenceClassification"
+
 
 class LSGXLMRobertaForMultipleChoice(LSGXLMRobertaHead, XLMRobertaForMultipleChoice):
     """Multiple choice."""
+
+    _auto_class = "AutoModelForMultipleChoice"
 
 
 class LSGXLMRobertaForTokenClassification(LSGXLMRobertaHead, XLMRobertaForTokenClassification):
     """Classification of tokens."""
 
+    _auto_class = "AutoModelForTokenClassification"
+
 
 class LSGXLMRobertaForQuestionAnswering(LSGXLMRobertaHead, XLMRobertaForQuestionAnswering):
     """Extractive question answering."""
+
+    _auto_class = "AutoModelForQuestionAnswering"
