@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from lsg_convert.errors import RequestError
-from lsg_convert.safe_files import printable
+from lsg_convert.safe_files import printable, read_json_object
+
+_GENERIC_TOKENIZERS = ("PreTrainedTokenizer", "TokenizersBackend")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ def read_special_tokens(folder: Path, vocabulary: int) -> SpecialTokens:
             f"the source's tokenizer does not load: {printable(error, 300)}",
             "Check its tokenizer files: AutoTokenizer.from_pretrained(folder).",
         ) from error
+    _name_tokenizer_class(folder, tokenizer)
     first = _first_known(
         tokenizer.cls_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id
     )
@@ -43,6 +47,18 @@ def read_special_tokens(folder: Path, vocabulary: int) -> SpecialTokens:
                 "The tokenizer does not belong to these weights.",
             )
     return SpecialTokens(first, mask)
+
+
+def _name_tokenizer_class(folder: Path, tokenizer: object) -> None:
+    """Put `tokenizer_class` where it is missing: `AutoTokenizer` and 4.x pipelines know none for our config class."""
+    name = type(tokenizer).__name__.removesuffix("Fast")
+    name = "PreTrainedTokenizerFast" if name in _GENERIC_TOKENIZERS else name
+    for file in ("tokenizer_config.json", "config.json"):
+        settings = read_json_object(folder / file)
+        name = settings.get("tokenizer_class") or name
+        if settings.get("tokenizer_class") != name:
+            settings["tokenizer_class"] = name
+            (folder / file).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _first_known(*ids: int | None) -> int:

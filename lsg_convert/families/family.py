@@ -54,7 +54,8 @@ class Family:
 
     def auto_map(self) -> dict[str, str]:
         """Auto class → `module.Class` of every head, as `config.json` wants it."""
-        entries = {head.auto_class: f"{self.modeling_file}.{self.lsg_class(name)}" for name, head in self.heads.items()}
+        entries = {"AutoConfig": f"{self.modeling_file}.LSG{self.base_class.removesuffix('Model')}Config"}
+        entries |= {head.auto_class: f"{self.modeling_file}.{self.lsg_class(name)}" for name, head in self.heads.items()}
         return dict(sorted(entries.items()))
 
 

@@ -1,5 +1,6 @@
 """BART with LSG attention in its encoder. Load with `trust_remote_code=True`; decoder and heads are the library's."""
 
+from transformers.models.bart.configuration_bart import BartConfig
 from transformers.models.bart.modeling_bart import (
     BartEncoder,
     BartForCausalLM,
@@ -21,13 +22,22 @@ from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 
 
+class LSGBartConfig(BartConfig):
+    """BART's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
 class LSGBartEncoder(LSGBartStyleEncoder, BartEncoder):
     """BART's encoder."""
+
+    config_class = LSGBartConfig
 
 
 class LSGBartModel(LSGBartStyleModel, BartModel):
     """BART's encoder and decoder."""
 
+    config_class = LSGBartConfig
     _auto_class = "AutoModel"
 
     lsg_encoder = LSGBartEncoder
@@ -36,6 +46,7 @@ class LSGBartModel(LSGBartStyleModel, BartModel):
 class LSGBartHead(LSGHead):
     """On BART's encoder and decoder."""
 
+    config_class = LSGBartConfig
     lsg_model = LSGBartModel
 
 
@@ -60,4 +71,5 @@ class LSGBartForQuestionAnswering(LSGBartHead, BartForQuestionAnswering):
 class LSGBartForCausalLM(BartForCausalLM):
     """The library's decoder alone, over the extended positions."""
 
+    config_class = LSGBartConfig
     _auto_class = "AutoModelForCausalLM"

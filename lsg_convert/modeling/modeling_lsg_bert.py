@@ -1,5 +1,6 @@
 """BERT with LSG attention. Load with `trust_remote_code=True`; the heads are the library's."""
 
+from transformers.models.bert.configuration_bert import BertConfig
 from transformers.models.bert.modeling_bert import (
     BertForMaskedLM,
     BertForMultipleChoice,
@@ -24,15 +25,23 @@ from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 
 
+class LSGBertConfig(BertConfig):
+    """BERT's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
 class LSGBertModel(LSGBertStyleModel, BertModel):
     """BERT's encoder."""
 
+    config_class = LSGBertConfig
     _auto_class = "AutoModel"
 
 
 class LSGBertHead(LSGHead):
     """On BERT's encoder."""
 
+    config_class = LSGBertConfig
     lsg_model = LSGBertModel
 
 

@@ -1,5 +1,6 @@
 """CamemBERT with LSG attention. Load with `trust_remote_code=True`; the heads are the library's."""
 
+from transformers.models.camembert.configuration_camembert import CamembertConfig
 from transformers.models.camembert.modeling_camembert import (
     CamembertForCausalLM,
     CamembertForMaskedLM,
@@ -22,15 +23,23 @@ from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 
 
+class LSGCamembertConfig(CamembertConfig):
+    """CamemBERT's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
 class LSGCamembertModel(LSGBertStyleModel, CamembertModel):
     """CamemBERT's encoder."""
 
+    config_class = LSGCamembertConfig
     _auto_class = "AutoModel"
 
 
 class LSGCamembertHead(LSGHead):
     """On CamemBERT's encoder."""
 
+    config_class = LSGCamembertConfig
     lsg_model = LSGCamembertModel
 
 

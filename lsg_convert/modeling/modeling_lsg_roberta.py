@@ -1,5 +1,6 @@
 """RoBERTa with LSG attention. Load with `trust_remote_code=True`; the heads are the library's."""
 
+from transformers.models.roberta.configuration_roberta import RobertaConfig
 from transformers.models.roberta.modeling_roberta import (
     RobertaForCausalLM,
     RobertaForMaskedLM,
@@ -22,15 +23,23 @@ from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 
 
+class LSGRobertaConfig(RobertaConfig):
+    """RoBERTa's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
 class LSGRobertaModel(LSGBertStyleModel, RobertaModel):
     """RoBERTa's encoder."""
 
+    config_class = LSGRobertaConfig
     _auto_class = "AutoModel"
 
 
 class LSGRobertaHead(LSGHead):
     """On RoBERTa's encoder."""
 
+    config_class = LSGRobertaConfig
     lsg_model = LSGRobertaModel
 
 

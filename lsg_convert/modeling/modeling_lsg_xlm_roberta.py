@@ -1,5 +1,6 @@
 """XLM-RoBERTa with LSG attention. Load with `trust_remote_code=True`; the heads are the library's."""
 
+from transformers.models.xlm_roberta.configuration_xlm_roberta import XLMRobertaConfig
 from transformers.models.xlm_roberta.modeling_xlm_roberta import (
     XLMRobertaForCausalLM,
     XLMRobertaForMaskedLM,
@@ -22,15 +23,23 @@ from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 
 
+class LSGXLMRobertaConfig(XLMRobertaConfig):
+    """XLM-RoBERTa's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
 class LSGXLMRobertaModel(LSGBertStyleModel, XLMRobertaModel):
     """XLM-RoBERTa's encoder."""
 
+    config_class = LSGXLMRobertaConfig
     _auto_class = "AutoModel"
 
 
 class LSGXLMRobertaHead(LSGHead):
     """On XLM-RoBERTa's encoder."""
 
+    config_class = LSGXLMRobertaConfig
     lsg_model = LSGXLMRobertaModel
 
 
