@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lsg_convert.convert import ConversionResult, convert
+    from lsg_convert.publish import PushResult, push
 
 try:
     __version__ = version("lsg-convert")
 except PackageNotFoundError:  # run from a checkout that is not installed
     __version__ = "0+unknown"
 
-__all__ = ["ConversionResult", "__version__", "convert"]
+__all__ = ["ConversionResult", "PushResult", "__version__", "convert", "push"]
 
-_PUBLIC = {"convert": "lsg_convert.convert", "ConversionResult": "lsg_convert.convert"}
+_PUBLIC = {
+    "convert": "lsg_convert.convert",
+    "ConversionResult": "lsg_convert.convert",
+    "push": "lsg_convert.publish",
+    "PushResult": "lsg_convert.publish",
+}
 
 
 def __getattr__(name: str) -> Any:
