@@ -66,6 +66,11 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
     if found != layers:
         complaints.append(f"the weights have {found} layers, the config has {family.num_layers}={layers}")
     embedding_width = words.shape[-1] if words.shape else 0
+    width_field = family.embedding_size or family.hidden_size
+    if embedding_width != config.get(width_field):
+        complaints.append(
+            f"{layout.word_embeddings} is {list(words.shape)}, the config has {width_field}={config.get(width_field)!r}"
+        )
     if layout.global_embeddings in checkpoint.tensors:
         shape = checkpoint.tensors[layout.global_embeddings].shape
         if shape != (MAX_GLOBAL_TOKENS, embedding_width):

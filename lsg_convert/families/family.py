@@ -39,6 +39,7 @@ class Family:
     num_layers: str = "num_hidden_layers"
     layers: str = "encoder.layer"
     hidden_size: str = "hidden_size"
+    embedding_size: str | None = None  # the config's field where embeddings are not `hidden_size` wide
     num_heads: str = "num_attention_heads"
     opens_with_bos: bool = True
     is_seq2seq: bool = False
