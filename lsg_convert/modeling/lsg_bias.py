@@ -22,7 +22,7 @@ class PositionBias:
         self._by_distance: Tensor | None = None
 
     def by_distance(self, num_tokens: int) -> Tensor:
-        """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1. Linear in T, and all that is ever asked of `relative`."""
+        """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1: all that is ever asked of `relative`."""
         if self._by_distance is None or self._by_distance.shape[1] != 2 * num_tokens - 1:
             distances = torch.arange(1 - num_tokens, num_tokens, device=self.globals.device)
             self._by_distance = self.relative(distances).movedim(-1, 0)

@@ -1,14 +1,18 @@
 """Selections: how the tokens of a head become the sparse entries of LSG (Local + Sparse + Global) attention.
 
 Each selection turns T tokens into T / f entries (f = ``sparsity_factor``). A selection either picks tokens (``norm``,
-``stride``, ``block_stride``) or averages runs of them (``pooling``, ``bos_pooling``, ``lsh``). Masked tokens never contribute.
+``stride``, ``block_stride``) or averages runs of them (``pooling``, ``bos_pooling``, ``lsh``).
+Masked tokens never contribute.
 """
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
+
+from .lsg_options import LSGOptions
+from .lsg_windows import KeyMask
 
 LSH_SEED = 123
 
@@ -18,42 +22,40 @@ class SparseEntries(NamedTuple):
 
     key, value: [B, H, E, D]. keep: bool, broadcastable to [B, H, E], or None when every entry may be attended.
     position: long, where each entry stands among the tokens: [E] or [H, E], or [B, H, E] if it depends on the data;
-    None unless asked for.
+    None unless asked for. may_be_empty: whether entries may be masked though no token is.
     """
 
     key: Tensor
     value: Tensor
     keep: Tensor | None
     position: Tensor | None
+    may_be_empty: bool = False
 
 
 def select_entries(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    keep: Tensor | None,
-    options,
+    key_mask: KeyMask,
+    options: LSGOptions,
     scale: float,
     with_position: bool = False,
 ) -> SparseEntries:
-    """Select the sparse entries of the tokens' keys and values.
-
-    query, key, value: [B, H, T, D], tokens only. keep: bool [B or 1, T], the unmasked tokens, or None for all.
-    """
-    if options.sparsity_factor == 1:
+    """Select the sparse entries of query, key and value [B, H, T, D], the tokens only."""
+    factor, kind, keep = options.sparsity_factor, options.sparsity_type, key_mask.tokens
+    if factor == 1:
         position = torch.arange(key.shape[2], device=key.device) if with_position else None
         return SparseEntries(key, value, None if keep is None else keep[:, None], position)
-    kind = options.sparsity_type
     if kind == "norm":
         return _pick(key, value, keep, _largest_norms(key, keep, options))
     if kind in ("stride", "block_stride"):
         return _pick(key, value, keep, _strided_tokens(key, options))
     if kind == "pooling":
-        return _pool_runs(key, value, keep, options.sparsity_factor, with_position)
-    # One bucket per run is no hashing: the published package then averages by similarity with the first token.
-    if kind == "lsh" and options.sparsity_factor < options.run_length:
+        return _pool_runs(key, value, keep, factor, with_position)
+    # One bucket per run is no hashing: as the published package does, average by similarity to the first token then.
+    if kind == "lsh" and factor < options.run_length:
         return _pool_buckets(key, value, keep, options, with_position)
-    return _pool_by_first_query(query, key, value, keep, options.sparsity_factor, scale, with_position)
+    return _pool_by_first_query(query, key, value, keep, factor, scale, with_position)
 
 
 def _pick(key: Tensor, value: Tensor, keep: Tensor | None, position: Tensor) -> SparseEntries:
@@ -67,7 +69,7 @@ def _pick(key: Tensor, value: Tensor, keep: Tensor | None, position: Tensor) -> 
 
 
 @torch.no_grad()
-def _largest_norms(key: Tensor, keep: Tensor | None, options) -> Tensor:
+def _largest_norms(key: Tensor, keep: Tensor | None, options: LSGOptions) -> Tensor:
     """Positions [B, H, E] of the 1/f tokens with the largest key norm in each run, by ascending norm."""
     run = options.run_length
     norm = torch.linalg.vector_norm(key, dim=-1)
@@ -79,7 +81,7 @@ def _largest_norms(key: Tensor, keep: Tensor | None, options) -> Tensor:
     return (chosen + start[:, None]).flatten(2)
 
 
-def _strided_tokens(key: Tensor, options) -> Tensor:
+def _strided_tokens(key: Tensor, options: LSGOptions) -> Tensor:
     """Positions [H, E] that depend on the head only, so that the heads share the tokens out among themselves."""
     block, factor = options.block_size, options.sparsity_factor
     heads = torch.arange(key.shape[1], device=key.device)[:, None]
@@ -124,7 +126,9 @@ def _weighted_means(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor,
     return (key * weight[..., None]).sum(3), (value * weight[..., None]).sum(3)
 
 
-def _pool_buckets(key: Tensor, value: Tensor, keep: Tensor | None, options, with_position: bool) -> SparseEntries:
+def _pool_buckets(
+    key: Tensor, value: Tensor, keep: Tensor | None, options: LSGOptions, with_position: bool
+) -> SparseEntries:
     """Means of similar tokens: the tokens of a run that hash to one of its run / f buckets."""
     run = options.run_length
     key, value = key.unflatten(2, (-1, run)), value.unflatten(2, (-1, run))
@@ -135,7 +139,9 @@ def _pool_buckets(key: Tensor, value: Tensor, keep: Tensor | None, options, with
         weight = member / count.clamp(min=1)[:, :, :, None]
     mean = weight.transpose(-1, -2)
     position = _mean_position(member, run, count).flatten(2) if with_position else None
-    return SparseEntries((mean @ key).flatten(2, 3), (mean @ value).flatten(2, 3), (count > 0).flatten(2), position)
+    return SparseEntries(
+        (mean @ key).flatten(2, 3), (mean @ value).flatten(2, 3), (count > 0).flatten(2), position, True
+    )
 
 
 def _bucket_members(key: Tensor, kept: Tensor | None, num_buckets: int, num_pre_rounds: int) -> Tensor:
@@ -151,7 +157,7 @@ def _bucket_members(key: Tensor, kept: Tensor | None, num_buckets: int, num_pre_
     if kept is not None:
         member = member * kept[..., None]
     for size in [run] * num_pre_rounds + [num_buckets]:
-        unit = F.normalize(member.transpose(-1, -2) @ key, dim=-1)
+        unit = functional.normalize(member.transpose(-1, -2) @ key, dim=-1)
         projection = torch.randn(heads, 1, width, size // 2, generator=generator).to(key)
         score = unit @ projection
         bucket = torch.cat([score, -score], dim=-1).argmax(-1, keepdim=True)

@@ -1,7 +1,7 @@
 """LSG attention by definition: a dense attention over an explicit T x T choice of keys.
 
-It answers the same call as the shipped `lsg_attention` and shares no code with it: for every query it writes down, key by
-key, what the query sees, in one matrix over [globals | tokens | sparse entries], and softmaxes that. Slow and large on
+It answers the same call as the shipped `lsg_attention` and shares no code with it: for every query it writes down, key
+by key, what the query sees, in one matrix over [globals | tokens | sparse entries], and softmaxes that. Slow and large on
 purpose: it exists to be read, and to be compared with.
 """
 
