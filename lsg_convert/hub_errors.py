@@ -110,4 +110,4 @@ def _history(error: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        current = current.__cause__ or current.__context__
+        current = current.__cause__  # not the context: an error that was dealt with explains nothing

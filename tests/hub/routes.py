@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from tests.hub.store import Repository, StoredFile, file_info, is_lfs
 
@@ -52,6 +52,11 @@ def answer(handler: _Handler) -> Answer:
     except Refused as refused:
         headers = {"X-Error-Message": refused.message} | ({"X-Error-Code": refused.code} if refused.code else {})
         return Answer(refused.status, {"error": refused.message}, headers=headers)
+    except ConnectionError:
+        raise
+    except Exception as error:  # a fault of this server, not one that was asked for
+        handler.hub.errors.append(error)
+        return Answer(500, {"error": repr(error)})
 
 
 def _user(handler: _Handler) -> str | None:
@@ -175,7 +180,7 @@ def paths_info(handler: _Handler, match: re.Match[str]) -> Answer:
 
     repository = _repository(handler, match["repo"])
     files = repository.commits[_commit(repository, match["revision"])]
-    wanted = handler.json_body().get("paths", [])
+    wanted = parse_qs(handler.body().read(1 << 20).decode()).get("paths", [])  # this one is a form
     return Answer(json=[file_info(path, files[path]) for path in wanted if path in files])
 
 

@@ -56,6 +56,7 @@ class LoopbackHub:
         }
         self.faults: list[Fault] = []
         self.seen: list[Seen] = []
+        self.errors: list[Exception] = []
         self.multipart_size = multipart_size
         self.lock = threading.RLock()
         hub = self
@@ -79,6 +80,7 @@ class LoopbackHub:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        assert not self.errors, self.errors
 
     def environment(self, cache: Path, token: str | None = None) -> dict[str, str]:
         """What a process needs in its environment to talk to this Hub and to no other."""
