@@ -34,7 +34,7 @@ def bench(
     \b
     Examples:
       lsg-convert bench ./lsg-bart-base-4096
-      lsg-convert bench ./lsg-bart-base-4096 --lengths 1024,4096,16384 --dtype bfloat16 --train
+      lsg-convert bench ./lsg-bart-base-4096 --lengths 1024,4096 --train
     """
     console = Console(json, quiet)
     with console.working():

@@ -42,7 +42,7 @@ def convert(
     Examples:
       lsg-convert bart-base
       lsg-convert facebook/bart-base --max-len 16384 --num-global-tokens 7
-      lsg-convert ./my-bert --sparsity-type none --block-size 256 --output ./my-long-bert
+      lsg-convert ./my-bert --sparsity-type none --block-size 256 -o ./long-bert
       lsg-convert ccdv/lsg-bart-base-4096 --max-len 16384
       lsg-convert bart-base --dry-run --json
 
