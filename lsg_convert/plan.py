@@ -14,7 +14,7 @@ from lsg_convert.errors import RequestError
 from lsg_convert.families import FAMILIES, Family
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.layout import Layout, check_shapes, find_layout
-from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
+from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, PUBLISHED_PREFIX, LSGOptions
 from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.safe_files import printable
 
@@ -194,6 +194,7 @@ def _lsg_options(family: Family, config: dict[str, Any], options: ConvertOptions
     source = dict(config) if is_lsg_source else {}
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
     source.setdefault("mask_first_token", family.opens_with_bos)
+    source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
     lsg = options.lsg_options(source)
     heads = config.get(family.num_heads)
     try:

@@ -52,8 +52,13 @@ class LSGBartStyleEncoder(LSGEncoder):
             raise ValueError("Give exactly one of input_ids and inputs_embeds.")
         if inputs_embeds is None:
             inputs_embeds = self.embed_tokens(input_ids)
-        check_length(inputs_embeds.shape[1], self.max_source_positions)
-        encoded = self.encode(self.embed(inputs_embeds), attention_mask, self.layers_to_run(), output_hidden_states)
+        num_tokens = inputs_embeds.shape[1]
+        check_length(num_tokens, self.max_source_positions)
+        if self.options.attend_masked_runs:
+            inputs_embeds = self._pad_with_tokens(inputs_embeds)
+        encoded = self.encode(
+            self.embed(inputs_embeds), attention_mask, self.layers_to_run(), output_hidden_states, num_tokens
+        )
         return finish(self.after_layers(encoded), self.config, return_dict)
 
     def embed(self, inputs_embeds: torch.Tensor) -> torch.Tensor:
@@ -61,6 +66,12 @@ class LSGBartStyleEncoder(LSGEncoder):
         # The position module only looks at the shape of what it is given.
         embeddings = self.prepend_globals(inputs_embeds + self.embed_positions(inputs_embeds[:, :, -1]))
         return functional.dropout(self.normalize_embeddings(embeddings), p=self.dropout, training=self.training)
+
+    def _pad_with_tokens(self, inputs_embeds: torch.Tensor) -> torch.Tensor:
+        """Pad [batch, T, width] to whole blocks by padding tokens: where masked runs are attended, they matter."""
+        shape = (inputs_embeds.shape[0], self.padding(inputs_embeds.shape[1]))
+        tokens = torch.full(shape, self.padding_idx, dtype=torch.long, device=inputs_embeds.device)
+        return torch.cat([inputs_embeds, self.embed_tokens(tokens)], dim=1)
 
     def normalize_embeddings(self, embeddings: torch.Tensor) -> torch.Tensor:
         """The layer norm after the embeddings."""

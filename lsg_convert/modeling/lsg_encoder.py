@@ -117,20 +117,23 @@ class LSGEncoder:
         attention_mask: torch.Tensor | None,
         layers: Iterable[nn.Module],
         output_hidden_states: bool | None,
+        num_tokens: int | None = None,
     ) -> BaseModelOutput:
         """Run `layers` over `hidden_states` [batch, G + T, width] and trim what comes out.
 
         Args:
             attention_mask: [batch, T], non-zero where a token may be attended, or None.
+            num_tokens: T, where `hidden_states` has padding behind the tokens already.
 
         Raises:
             ValueError: the mask is not [batch, T], or T is not a whole number of blocks and `adaptive` is off.
         """
-        num_tokens = hidden_states.shape[1] - self.options.num_global_tokens
+        length = hidden_states.shape[1] - self.options.num_global_tokens
+        num_tokens = length if num_tokens is None else num_tokens
         tokens = self._token_mask(attention_mask, hidden_states.shape[0], num_tokens)
-        padding = self._padding(num_tokens)
+        padding = self.padding(num_tokens)
         if padding:
-            hidden_states = functional.pad(hidden_states, (0, 0, 0, padding))
+            hidden_states = functional.pad(hidden_states, (0, 0, 0, num_tokens + padding - length))
             if tokens is None:
                 tokens = torch.ones(hidden_states.shape[0], num_tokens, dtype=torch.bool, device=hidden_states.device)
             tokens = functional.pad(tokens, (0, padding), value=False)
@@ -167,7 +170,12 @@ class LSGEncoder:
         asks = tokens.device.type == "cpu" and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
         return None if asks and bool(tokens.all()) else tokens
 
-    def _padding(self, num_tokens: int) -> int:
+    def padding(self, num_tokens: int) -> int:
+        """How many tokens are missing to whole blocks; none are below the dense limit.
+
+        Raises:
+            ValueError: some are, and `adaptive` is off.
+        """
         block_size = self.options.block_size
         if num_tokens <= 2 * block_size or num_tokens % block_size == 0:
             return 0

@@ -23,6 +23,8 @@ class LSGOptions:
     mask_first_token: nobody attends token 0, for which global 0 stands in.
     pool_with_global: the output at token 0 is that of global 0.
     pass_global_tokens_to_decoder: the decoder's cross-attention sees the globals.
+    pool_masked_runs: ``bos_pooling`` keeps entries whose tokens are all padding, as checkpoints made by lsg-converter are
+        used to; outputs then depend on the padding.
     attention_backend: ``sdpa``, ``flex``, or ``auto``: the faster one on the device at hand.
     """
 
@@ -37,6 +39,7 @@ class LSGOptions:
     pool_with_global: bool = True
     pass_global_tokens_to_decoder: bool = True
     attention_backend: str = "auto"
+    pool_masked_runs: bool = False
 
     @classmethod
     def from_config(cls, config: Any) -> "LSGOptions":

@@ -55,7 +55,8 @@ def select_entries(
     # One bucket per run is no hashing: as the published package does, average by similarity to the first token then.
     if kind == "lsh" and factor < options.run_length:
         return _pool_buckets(key, value, keep, options, with_position)
-    return _pool_by_first_query(query, key, value, keep, factor, scale, with_position)
+    entries = _pool_by_first_query(query, key, value, keep, factor, scale, with_position)
+    return entries._replace(keep=None) if options.pool_masked_runs else entries
 
 
 def _pick(key: Tensor, value: Tensor, keep: Tensor | None, position: Tensor) -> SparseEntries:

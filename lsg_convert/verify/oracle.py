@@ -1,8 +1,8 @@
 """LSG attention by definition: a dense attention over an explicit T x T choice of keys.
 
 It answers the same call as the shipped `lsg_attention` and shares no code with it: for every query it writes down, key
-by key, what the query sees, in one matrix over [globals | tokens | sparse entries], and softmaxes that. Slow and large on
-purpose: it exists to be read, and to be compared with.
+by key, what the query sees, in one matrix over [globals | tokens | sparse entries], and softmaxes that. Slow and large
+on purpose: it exists to be read, and to be compared with.
 """
 
 from typing import Any, NamedTuple
@@ -97,7 +97,9 @@ def _entries(query: Tensor, key: Tensor, masked: Tensor, options: Any, scale: fl
         weight[:] = torch.eye(num_tokens, dtype=key.dtype, device=key.device)
         return _Entries(weight, masked[:, None].expand(-1, heads, -1), _arange_like(weight))
     if kind in ("pooling", "bos_pooling") or (kind == "lsh" and run == factor):
-        return _averages(query, key, masked, weight, kind, factor, scale)
+        entries = _averages(query, key, masked, weight, kind, factor, scale)
+        keeps_all = kind != "pooling" and options.pool_masked_runs
+        return entries._replace(dead=torch.zeros_like(entries.dead)) if keeps_all else entries
     if kind == "lsh":
         return _buckets(key, masked, weight, options, run)
     position = torch.zeros(batch, heads, num_tokens // factor, dtype=torch.long, device=key.device)
@@ -129,17 +131,27 @@ def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: in
 
 
 def _averages(
-    query: Tensor, key: Tensor, masked: Tensor, weight: Tensor, kind: str, factor: int, scale: float
+    query: Tensor,
+    key: Tensor,
+    masked: Tensor,
+    weight: Tensor,
+    kind: str,
+    factor: int,
+    scale: float,
+    keeps_dead: bool,
 ) -> _Entries:
-    """Plain or first-query-weighted means of runs of ``factor`` tokens."""
+    """Plain or first-query-weighted means of runs of ``factor`` tokens; `keeps_dead`: also of runs that are all masked."""
     dead, position = [], []
     attraction = torch.einsum("bhd,bhtd->bht", query[:, :, 0], key) * scale
     for entry in range(weight.shape[2]):
         run = slice(entry * factor, (entry + 1) * factor)
         alive = ~masked[:, None, run].expand(-1, key.shape[1], -1)
         score = torch.zeros_like(attraction[..., run]) if kind == "pooling" else attraction[..., run]
-        share = score.masked_fill(~alive, float("-inf")).softmax(-1).nan_to_num(0.0)
-        # All masked: the entry is dead, and any finite numbers do.
+        if keeps_dead:
+            hopeless = ~alive.any(-1, keepdim=True)
+            score, alive = score.masked_fill(hopeless, 0.0), alive | hopeless
+        # All masked: a plain mean, for an entry that is dead unless `pool_masked_runs`.
+        share = score.masked_fill(~alive, torch.finfo(score.dtype).min).softmax(-1)
         weight[:, :, entry, run] = share
         dead.append(~alive.any(-1))
         centre = entry * factor + factor // 2
