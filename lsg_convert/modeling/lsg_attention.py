@@ -89,15 +89,16 @@ def _fold(blocks: Tensor) -> Tensor:
 
 
 def _kept(key_mask: KeyMask, entries: SparseEntries | None, window: Window, options: LSGOptions) -> Tensor | None:
-    """Which keys the blocks may attend, bool [B * num_blocks, H or 1, 1, W]; None where that is known to be all of them."""
+    """Which keys the blocks may attend, bool [B * num_blocks, H or 1, 1, W]; None where that is all."""
     may_be_empty = entries is not None and entries.may_be_empty
     if not window.masked and not may_be_empty:
         return None
     num_keys = key_mask.num_global_tokens + key_mask.num_tokens
-    sparse = None if entries is None else entries.keep
-    keep = key_mask.keep
-    if keep is None:
-        keep = torch.ones(1, num_keys, dtype=torch.bool, device=key_mask.device)
+    all_kept = torch.ones(1, 1, dtype=torch.bool, device=key_mask.device)
+    keep = all_kept.expand(1, num_keys) if key_mask.keep is None else key_mask.keep
+    sparse = None
+    if entries is not None:
+        sparse = all_kept[None].expand(1, 1, entries.key.shape[2]) if entries.keep is None else entries.keep
     keep = keep[:, None].expand(key_mask.batch_size, 1 if sparse is None else sparse.shape[1], -1)
     sparse = None if sparse is None else sparse.expand(key_mask.batch_size, -1, -1)
     return _fold(see(keep, sparse, window, key_mask.num_global_tokens, options)).unsqueeze(2)

@@ -6,6 +6,7 @@ from typing import Any
 
 MAX_GLOBAL_TOKENS = 512
 SPARSITY_TYPES = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
+PUBLISHED_PREFIX = "lsg"  # `base_model_prefix` in configurations made by lsg-converter
 ATTENTION_BACKENDS = ("auto", "sdpa", "flex")
 
 
@@ -23,8 +24,8 @@ class LSGOptions:
     mask_first_token: nobody attends token 0, for which global 0 stands in.
     pool_with_global: the output at token 0 is that of global 0.
     pass_global_tokens_to_decoder: the decoder's cross-attention sees the globals.
-    pool_masked_runs: ``bos_pooling`` keeps entries whose tokens are all padding, as checkpoints made by lsg-converter are
-        used to; outputs then depend on the padding.
+    attend_masked_runs: ``bos_pooling`` keeps entries whose tokens are all padding, as checkpoints made by lsg-converter
+        are used to; outputs then depend on the padding.
     attention_backend: ``sdpa``, ``flex``, or ``auto``: the faster one on the device at hand.
     """
 
@@ -39,7 +40,7 @@ class LSGOptions:
     pool_with_global: bool = True
     pass_global_tokens_to_decoder: bool = True
     attention_backend: str = "auto"
-    pool_masked_runs: bool = False
+    attend_masked_runs: bool = False
 
     @classmethod
     def from_config(cls, config: Any) -> "LSGOptions":
@@ -47,6 +48,8 @@ class LSGOptions:
         values = {field.name: getattr(config, field.name, field.default) for field in fields(cls)}
         if values["sparsity_type"] is None:
             values["sparsity_type"] = "none"
+        if getattr(config, "attend_masked_runs", None) is None:
+            values["attend_masked_runs"] = getattr(config, "base_model_prefix", None) == PUBLISHED_PREFIX
         options = cls(**values)
         options.validate()
         return options

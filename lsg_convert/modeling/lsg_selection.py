@@ -56,7 +56,7 @@ def select_entries(
     if kind == "lsh" and factor < options.run_length:
         return _pool_buckets(key, value, keep, options, with_position)
     entries = _pool_by_first_query(query, key, value, keep, factor, scale, with_position)
-    return entries._replace(keep=None) if options.pool_masked_runs else entries
+    return entries._replace(keep=None) if options.attend_masked_runs else entries
 
 
 def _pick(key: Tensor, value: Tensor, keep: Tensor | None, position: Tensor) -> SparseEntries:

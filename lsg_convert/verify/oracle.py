@@ -98,7 +98,7 @@ def _entries(query: Tensor, key: Tensor, masked: Tensor, options: Any, scale: fl
         return _Entries(weight, masked[:, None].expand(-1, heads, -1), _arange_like(weight))
     if kind in ("pooling", "bos_pooling") or (kind == "lsh" and run == factor):
         entries = _averages(query, key, masked, weight, kind, factor, scale)
-        keeps_all = kind != "pooling" and options.pool_masked_runs
+        keeps_all = kind != "pooling" and options.attend_masked_runs
         return entries._replace(dead=torch.zeros_like(entries.dead)) if keeps_all else entries
     if kind == "lsh":
         return _buckets(key, masked, weight, options, run)
@@ -131,26 +131,16 @@ def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: in
 
 
 def _averages(
-    query: Tensor,
-    key: Tensor,
-    masked: Tensor,
-    weight: Tensor,
-    kind: str,
-    factor: int,
-    scale: float,
-    keeps_dead: bool,
+    query: Tensor, key: Tensor, masked: Tensor, weight: Tensor, kind: str, factor: int, scale: float
 ) -> _Entries:
-    """Plain or first-query-weighted means of runs of ``factor`` tokens; `keeps_dead`: also of runs that are all masked."""
+    """Plain or first-query-weighted means of runs of ``factor`` tokens."""
     dead, position = [], []
     attraction = torch.einsum("bhd,bhtd->bht", query[:, :, 0], key) * scale
     for entry in range(weight.shape[2]):
         run = slice(entry * factor, (entry + 1) * factor)
         alive = ~masked[:, None, run].expand(-1, key.shape[1], -1)
         score = torch.zeros_like(attraction[..., run]) if kind == "pooling" else attraction[..., run]
-        if keeps_dead:
-            hopeless = ~alive.any(-1, keepdim=True)
-            score, alive = score.masked_fill(hopeless, 0.0), alive | hopeless
-        # All masked: a plain mean, for an entry that is dead unless `pool_masked_runs`.
+        # All masked: a plain mean, for an entry that is dead unless `attend_masked_runs`.
         share = score.masked_fill(~alive, torch.finfo(score.dtype).min).softmax(-1)
         weight[:, :, entry, run] = share
         dead.append(~alive.any(-1))
