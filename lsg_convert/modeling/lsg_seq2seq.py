@@ -1,0 +1,79 @@
+"""A library decoder on an LSG encoder: its cross-attention knows the globals."""
+
+from typing import Any
+
+import torch
+from transformers.modeling_outputs import BaseModelOutput
+
+from .lsg_compat import wants_dict
+from .lsg_encoder import refuse_head_mask
+from .lsg_options import LSGOptions
+
+
+class LSGSeq2SeqModel:
+    """Mixed in before a library encoder-decoder model whose encoder is LSG."""
+
+    options: LSGOptions
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        decoder_input_ids: torch.Tensor | None = None,
+        decoder_attention_mask: torch.Tensor | None = None,
+        *,
+        encoder_outputs: Any = None,
+        inputs_embeds: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As the library's model; encoder attentions, which LSG does not have, are None."""
+        refuse_head_mask(kwargs)
+        if encoder_outputs is None:
+            encoder_outputs = self.encoder(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                inputs_embeds=inputs_embeds,
+                output_attentions=output_attentions,
+                output_hidden_states=output_hidden_states,
+                return_dict=True,
+            )
+        if not wants_dict(self.config, return_dict) and isinstance(encoder_outputs, BaseModelOutput):
+            encoder_outputs = encoder_outputs.to_tuple()
+        return super().forward(
+            input_ids=input_ids,
+            attention_mask=cross_attention_mask(attention_mask, encoder_outputs[0], self.options),
+            decoder_input_ids=decoder_input_ids,
+            decoder_attention_mask=decoder_attention_mask,
+            encoder_outputs=encoder_outputs,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            return_dict=return_dict,
+            **kwargs,
+        )
+
+
+def cross_attention_mask(
+    attention_mask: torch.Tensor | None, encoder_states: torch.Tensor, options: LSGOptions
+) -> torch.Tensor | None:
+    """The mask [batch, length] over `encoder_states` [batch, length, width] that the decoder attends.
+
+    `attention_mask` [batch, T] is the caller's and is not changed; a mask that already has the states' length (the
+    caller extended it) is only relieved of the first token.
+    """
+    num_globals = options.num_global_tokens if options.pass_global_tokens_to_decoder else 0
+    batch_size, length = encoder_states.shape[:2]
+    if attention_mask is None:
+        if not options.mask_first_token:
+            return None
+        attention_mask = torch.ones(batch_size, length, dtype=torch.long, device=encoder_states.device)
+    attention_mask = attention_mask.to(encoder_states.device)
+    leading = attention_mask[:, :num_globals]
+    tokens = attention_mask[:, num_globals:]
+    if attention_mask.shape[1] == length - num_globals:
+        leading, tokens = attention_mask.new_ones(batch_size, num_globals), attention_mask
+    if options.mask_first_token:
+        tokens = torch.cat([torch.zeros_like(tokens[:, :1]), tokens[:, 1:]], dim=1)
+    return torch.cat([leading, tokens], dim=1)
