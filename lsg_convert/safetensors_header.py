@@ -44,6 +44,8 @@ def read_header(path: Path) -> list[HeaderEntry]:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
+            if size == 0:
+                raise _broken(shown, "it is empty")
             if size < 8 or length > size - 8:
                 raise _broken(shown, f"it has {size} bytes and claims a header of {length}")
             if length > HEADER_LIMIT:
@@ -80,7 +82,8 @@ def _entry(shown: str, name: str, value: Any, data_start: int) -> HeaderEntry:
         raise _broken(shown, f"{label} has no valid data_offsets")
     nbytes = math.prod(shape) * DTYPE_SIZES[dtype]
     if offsets[1] - offsets[0] != nbytes:
-        raise _broken(shown, f"{label} needs {printable(nbytes, 30)} bytes and is given others")
+        given = offsets[1] - offsets[0]
+        raise _broken(shown, f"{label} needs {printable(nbytes, 30)} bytes, its data_offsets give {given}")
     return HeaderEntry(name, dtype, tuple(shape), nbytes, data_start + offsets[0])
 
 

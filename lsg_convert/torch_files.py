@@ -92,7 +92,7 @@ def _check_tensor(shown: str, name: str, tensor: Any) -> None:
 
     label = f"'{printable(name)}' in {shown}"
     if not isinstance(tensor, torch.Tensor):
-        raise RequestError(f"{label} is a {printable(type(tensor).__name__)}, not a tensor", _NOT_TRUSTED)
+        raise RequestError(f"{label} is of type {printable(type(tensor).__name__)}, not a tensor", _NOT_TRUSTED)
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
         raise RequestError(f"{label} is not a plain tensor (sparse, quantized or without data)")
     # strides of zero let a few bytes claim terabytes

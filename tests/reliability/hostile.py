@@ -185,7 +185,7 @@ _TWICE = (
 _ONE = {"a": tensor()}
 
 CASES: dict[str, Hostile] = {
-    "empty-file": Hostile("empty model.safetensors", _bytes("model.safetensors", b""), "claims a header"),
+    "empty-file": Hostile("empty model.safetensors", _bytes("model.safetensors", b""), "it is empty"),
     "truncated": Hostile("model.safetensors cut in half", _truncated, "truncated|claims a header|needs"),
     "garbage": Hostile("model.safetensors of random bytes", _bytes("model.safetensors", b"\xff" * 4096), "header"),
     "header-too-long": Hostile(
@@ -287,7 +287,7 @@ CASES: dict[str, Hostile] = {
     "pickle-callable-zip": Hostile("zipped pickle that calls a function", _pickle(zipped=True), "more than tensors"),
     "pickle-object": Hostile("pickle with an object of a class", _bin(lambda: {"w": Path("x")}), "more than tensors"),
     "pickle-list": Hostile("pickle of a list", _bin(lambda: [_tensor_of(2)]), "not a table"),
-    "pickle-number": Hostile("pickle with a number for a tensor", _bin(lambda: {"w": 3}), "is a int"),
+    "pickle-number": Hostile("pickle with a number for a tensor", _bin(lambda: {"w": 3}), "is of type int"),
     "pickle-keys": Hostile("pickle with numbers for names", _bin(lambda: {3: _tensor_of(2)}), "not a table"),
     "pickle-expanded": Hostile(
         "pickled tensor of 4 TB that has 4 bytes", _bin(lambda: {"w": _tensor_of(1).expand(2**40)}), "claims more"
