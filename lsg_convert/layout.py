@@ -34,9 +34,8 @@ def find_layout(checkpoint: Checkpoint, family: Family) -> Layout:
     """
     for prefix in (f"{family.base_prefix}.", ""):
         for words in family.word_embeddings:
-            name = checkpoint.aliases.get(prefix + words, prefix + words)
-            if name in checkpoint.tensors:
-                return Layout(prefix, name, prefix + family.global_embeddings)
+            if prefix + words in checkpoint.tensors:
+                return Layout(prefix, prefix + words, prefix + family.global_embeddings)
     raise RequestError(
         f"the weights hold no {family.word_embeddings[0]!r}, with or without {family.base_prefix + '.'!r} before it: "
         f"this is not a {family.title} checkpoint.",
@@ -74,18 +73,22 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
     if layout.global_embeddings in checkpoint.tensors:
         shape = checkpoint.tensors[layout.global_embeddings].shape
         if shape != (MAX_GLOBAL_TOKENS, embedding_width):
-            complaints.append(f"{layout.global_embeddings} is {list(shape)}, not [{MAX_GLOBAL_TOKENS}, {embedding_width}]")
+            complaints.append(
+                f"{layout.global_embeddings} is {list(shape)}, not [{MAX_GLOBAL_TOKENS}, {embedding_width}]"
+            )
 
     lengths = []
     limit = _positive(config, "max_position_embeddings", complaints) if family.positions else 0
     for table in family.positions:
         name = layout.name(table.tensor)
+        expected = limit - family.config_positions_offset(config)
         if name not in checkpoint.tensors:
-            complaints.append(f"{name} is missing")
+            if table.sinusoid is None:
+                complaints.append(f"{name} is missing")
+            lengths.append(expected)
             continue
         shape = checkpoint.tensors[name].shape
         length = (shape[0] if shape else 0) - table.offset(config)
-        expected = limit - family.config_positions_offset(config)
         if length != expected or len(shape) != 2 or shape[-1] != embedding_width:
             complaints.append(f"{name} is {list(shape)}, the config has max_position_embeddings={limit}")
         lengths.append(length)

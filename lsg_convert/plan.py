@@ -16,7 +16,7 @@ from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.layout import Layout, check_shapes, find_layout
 from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, PUBLISHED_PREFIX, LSGOptions
 from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
-from lsg_convert.safe_files import printable
+from lsg_convert.safe_files import printable, read_json_object, safe_file
 
 _FLOATS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
@@ -24,7 +24,9 @@ _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 @dataclass(frozen=True)
 class TensorPlan:
-    """One tensor of the output. Actions: copy (bytes), cast, extend (position rows), new, replace (globals)."""
+    """One tensor of the output. Actions: copy (bytes), cast, extend (repeat position rows), compute (sinusoids), new,
+    replace (globals).
+    """
 
     name: str
     action: str
@@ -33,6 +35,7 @@ class TensorPlan:
     source: str | None = None
     offset: int = 0  # extend: rows before position 0
     source_length: int = 0  # extend: positions of the source
+    sinusoid: str | None = None  # compute: the formula in `positions.SINUSOIDS`
 
     @property
     def nbytes(self) -> int:
@@ -52,6 +55,7 @@ class Plan:
     source_max_len: int
     max_len: int
     positions: str
+    opens_with_bos: bool
     global_init: str
     tensors: tuple[TensorPlan, ...]
     dropped: tuple[str, ...]
@@ -78,6 +82,7 @@ class Plan:
             "source_max_len": self.source_max_len,
             "max_len": self.max_len,
             "positions": self.positions,
+            "opens_with_bos": self.opens_with_bos,
             "global_init": self.global_init,
             "lsg": asdict(self.lsg),
             "tensors": {"total": len(self.tensors), "bytes": self.nbytes},
@@ -114,7 +119,8 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     family = find_family(config)
     layout = find_layout(checkpoint, family)
     is_lsg_source = layout.global_embeddings in checkpoint.tensors
-    lsg = _lsg_options(family, config, options, is_lsg_source)
+    bos = opens_with_bos(checkpoint, family)
+    lsg = _lsg_options(family, config, options, is_lsg_source, bos)
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source)
     architecture, notes = choose_architecture(checkpoint, family, options.architecture)
@@ -136,7 +142,9 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         is_lsg_source=is_lsg_source,
         source_max_len=source_max_len,
         max_len=max_len,
-        positions=options.positions,
+        # Without BOS the first row is a row like any other.
+        positions=options.positions if bos else "tile-all",
+        opens_with_bos=bos,
         global_init=_global_init(options, is_lsg_source),
         tensors=tensors,
         dropped=dropped,
@@ -187,13 +195,26 @@ def _missing_head_notes(checkpoint: Checkpoint, family: Family, architecture: st
     ]
     if not missing:
         return []
-    return [f"the source has no {', '.join(missing)}: {architecture} gets new, untrained weights there when it is loaded"]
+    return [
+        f"the source has no {', '.join(missing)}: {architecture} gets new, untrained weights there when it is loaded"
+    ]
 
 
-def _lsg_options(family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool) -> LSGOptions:
+def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
+    """Whether inputs open with BOS or CLS: as the family's do, unless the tokenizer is of another class."""
+    settings = [checkpoint.config]
+    if family.bos_tokenizers and (checkpoint.folder / "tokenizer_config.json").is_file():
+        settings.append(read_json_object(safe_file(checkpoint.folder, "tokenizer_config.json")))
+    classes = {str(setting.get("tokenizer_class")).removesuffix("Fast") for setting in settings}
+    return family.opens_with_bos or bool(classes & {*family.bos_tokenizers})
+
+
+def _lsg_options(
+    family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool, bos: bool
+) -> LSGOptions:
     source = dict(config) if is_lsg_source else {}
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
-    source.setdefault("mask_first_token", family.opens_with_bos)
+    source.setdefault("mask_first_token", bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
     lsg = options.lsg_options(source)
     heads = config.get(family.num_heads)
@@ -231,7 +252,7 @@ def _plan_tensors(
     is_lsg_source: bool,
 ) -> tuple[tuple[TensorPlan, ...], tuple[str, ...]]:
     cast = _FLOATS.get(options.dtype)
-    tables = {layout.name(table.tensor): table.offset(checkpoint.config) for table in family.positions}
+    tables = {layout.name(table.tensor): table for table in family.positions}
     obsolete = {layout.name(name) for name in family.obsolete_tensors}
     planned: list[TensorPlan] = []
     dropped: list[str] = []
@@ -241,10 +262,11 @@ def _plan_tensors(
         dtype = cast if cast and is_float else info.dtype
         if name in obsolete:
             dropped.append(name)
-        elif name in tables and info.shape[0] - tables[name] < max_len:
-            offset = tables[name]
-            shape = (offset + max_len, *info.shape[1:])
-            planned.append(TensorPlan(name, "extend", dtype, shape, source, offset, info.shape[0] - offset))
+        elif name in tables and info.shape[0] - (offset := tables[name].offset(checkpoint.config)) < max_len:
+            shape, length = (offset + max_len, *info.shape[1:]), info.shape[0] - offset
+            sinusoid = tables[name].sinusoid
+            action = "extend" if sinusoid is None else "compute"
+            planned.append(TensorPlan(name, action, dtype, shape, source, offset, length, sinusoid))
         elif name == layout.global_embeddings and options.global_init is not None:
             planned.append(TensorPlan(name, "replace", dtype, info.shape, source))
         else:
@@ -260,14 +282,13 @@ def _tensors_to_write(checkpoint: Checkpoint, family: Family, layout: Layout) ->
     """Name in the output → tensor of the checkpoint. Of tied tensors that were pickled together one is written, the
     family's first; all of them where the config says that they are not tied.
     """
-    names = {name: name for name in checkpoint.tensors}
+    every = {name: name for name in checkpoint.tensors}
     if checkpoint.config.get("tie_word_embeddings", True) is False:
-        return names | checkpoint.aliases
-    for words in map(layout.name, reversed(family.word_embeddings)):
-        kept = checkpoint.aliases.get(words)
-        if kept in names:
-            names = {words if name == kept else name: source for name, source in names.items()}
-    return names
+        return every
+    words = next((name for name in map(layout.name, family.word_embeddings) if name in every), None)
+    if words in checkpoint.aliases:
+        every[words] = every.pop(checkpoint.aliases[words])
+    return {name: source for name, source in every.items() if name == words or name not in checkpoint.aliases}
 
 
 def _target_config(
