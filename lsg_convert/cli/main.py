@@ -39,7 +39,7 @@ with AutoModel.from_pretrained(folder, trust_remote_code=True).
 
 \b
 Examples:
-  lsg-convert bart-base                   to 4096 tokens, in ./lsg-bart-base-4096
+  lsg-convert bart-base                   to 4096 tokens: ./lsg-bart-base-4096
   lsg-convert ./my-bert --max-len 8192    a folder of your own, longer
   lsg-convert inspect bart-base           what would be done; writes nothing
   lsg-convert verify                      prove that the folder here computes

@@ -13,6 +13,7 @@ Clean = Callable[[object], str]
 
 _ACTIONS = {
     "extend": "rows repeated to the new length",
+    "compute": "sinusoids continued to the new length",
     "new": "new: embeddings of the global tokens",
     "replace": "initialised anew",
     "cast": "changed in type",

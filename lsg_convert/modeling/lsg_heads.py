@@ -7,6 +7,8 @@ class LSGHead:
     """Mixed in before a library head: builds the head, then puts the family's LSG model under it."""
 
     lsg_model: type
+    # 4.48 would put loaded parameters in the place of the old ones, which parts the tied biases of RoBERTa's LM head.
+    _supports_param_buffer_assignment = False
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
