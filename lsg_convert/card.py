@@ -9,7 +9,16 @@ from lsg_convert.safe_files import printable
 from lsg_convert.source import Source
 
 # What of the source's card still holds for the converted model. A licence is inherited or left out, never made up.
-_INHERITED = ("language", "license", "license_name", "license_link", "datasets", "pipeline_tag", "library_name", "metrics")
+_INHERITED = (
+    "language",
+    "license",
+    "license_name",
+    "license_link",
+    "datasets",
+    "pipeline_tag",
+    "library_name",
+    "metrics",
+)
 _TAGS = ("lsg", "long-context", "custom_code")
 
 
@@ -46,9 +55,11 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
     if source["repo_id"]:
         metadata["base_model"] = source["repo_id"]
     tags = inherited.get("tags")
-    metadata["tags"] = [*_TAGS, *(tag for tag in tags if isinstance(tag, str) and tag not in _TAGS)] if isinstance(
-        tags, list
-    ) else list(_TAGS)
+    metadata["tags"] = (
+        [*_TAGS, *(tag for tag in tags if isinstance(tag, str) and tag not in _TAGS)]
+        if isinstance(tags, list)
+        else list(_TAGS)
+    )
     header = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
     name = printable(source["repo_id"] or source["name"])
     return "\n".join(
@@ -64,7 +75,7 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
             "## What was changed\n",
             _changes(record),
             "## Settings\n",
-            "All of them can be set when loading: `from_pretrained(..., block_size=64, sparsity_type=\"none\")`.\n",
+            'All of them can be set when loading: `from_pretrained(..., block_size=64, sparsity_type="none")`.\n',
             "| setting | value |\n|---|---|",
             *(f"| `{key}` | `{value}` |" for key, value in record["lsg"].items()),
             "",
@@ -93,6 +104,7 @@ def _usage(record: dict[str, Any]) -> str:
 def _changes(record: dict[str, Any]) -> str:
     actions = {
         "extend": "position rows repeated",
+        "compute": "sinusoids continued",
         "new": "new",
         "cast": "cast",
         "replace": "initialised again",

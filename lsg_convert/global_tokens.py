@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ _ROWS_PER_CHUNK = 8192
 
 @dataclass(frozen=True)
 class EmbeddingTables:
-    """The source's embedding tables: words [vocabulary, width], positions [n, width] from position 0, token type 0 [width]."""
+    """Words [vocabulary, width], positions [n, width] from position 0, and the rows [width] that every token gets for
+    its types.
+    """
 
     words: torch.Tensor
     positions: torch.Tensor | None
-    token_type: torch.Tensor | None
+    types: Sequence[torch.Tensor]
     word_scale: float
 
     def embed(self, words: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -27,8 +30,8 @@ class EmbeddingTables:
         summed = words.float() * self.word_scale
         if self.positions is not None:
             summed = summed + self.positions[positions % self.positions.shape[0]].float()
-        if self.token_type is not None:
-            summed = summed + self.token_type.float()
+        for row in self.types:
+            summed = summed + row.float()
         return summed
 
 

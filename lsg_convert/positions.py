@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lsg_convert.errors import RequestError
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +28,31 @@ def tile_all(position: int, length: int) -> int:
     return position % length
 
 
+def by_width(rows: torch.Tensor, width: int) -> torch.Tensor:
+    """Sines, then cosines, of row · 10000^(−2i/width), as most libraries have them after arXiv 1706.03762."""
+    import torch
+
+    index = torch.arange((width + 1) // 2, dtype=torch.float64)
+    angles = rows.double()[:, None] / torch.pow(10000, 2 * index / width)
+    return torch.cat([angles.sin(), angles[:, : width // 2].cos()], dim=1).float()
+
+
+def by_half_width(rows: torch.Tensor, width: int) -> torch.Tensor:
+    """Sines, then cosines, of row · 10000^(−i/(width/2 − 1)), in float32, as tensor2tensor and fairseq have them."""
+    import torch
+
+    half = width // 2
+    index = torch.arange(half, dtype=torch.float32)
+    angles = rows.float()[:, None] * torch.exp(index * -(math.log(10000) / max(half - 1, 1)))
+    return torch.nn.functional.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, width % 2))
+
+
+# Rows of the table (those before position 0 counted) and its width → sinusoids [n, width].
+SINUSOIDS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    "by_width": by_width,
+    "by_half_width": by_half_width,
+}
+
 STRATEGIES: dict[str, Strategy] = {"tile": tile, "tile-all": tile_all}
 
 
@@ -39,10 +67,17 @@ def source_rows(strategy: str, length: int, target_length: int, offset: int = 0)
     return [*range(offset), *(offset + choose(position, length) for position in range(target_length))]
 
 
-def write_rows(table: torch.Tensor, rows: Sequence[int], out: BinaryIO) -> None:
-    """Write the chosen rows of `table` [n, width] as raw bytes."""
+def check_sinusoids(name: str, table: torch.Tensor, sinusoid: str) -> None:
+    """Rows beyond a table's end can be computed only if its own rows follow the formula.
+
+    Raises:
+        RequestError: they do not.
+    """
     import torch
 
-    from lsg_convert.checkpoint import write_tensor
-
-    write_tensor(table.index_select(0, torch.tensor(rows)), out)
+    expected = SINUSOIDS[sinusoid](torch.arange(table.shape[0]), table.shape[1])
+    if not torch.allclose(table.float(), expected, atol=1e-2):
+        raise RequestError(
+            f"{name} does not hold the sinusoids of this kind of model, so it cannot be extended.",
+            "Check model_type in config.json against the weights.",
+        )

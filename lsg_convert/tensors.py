@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from lsg_convert.checkpoint import Checkpoint
 from lsg_convert.global_tokens import EmbeddingTables, global_embeddings
 from lsg_convert.options import ConvertOptions
 from lsg_convert.plan import Plan, TensorPlan
-from lsg_convert.positions import source_rows
+from lsg_convert.positions import SINUSOIDS, check_sinusoids, source_rows
 from lsg_convert.special_tokens import SpecialTokens
 from lsg_convert.tensor_bytes import torch_dtype, write_tensor
 from lsg_convert.writer import TensorEntry
+
+if TYPE_CHECKING:
+    import torch
 
 _ELEMENTS_PER_CHUNK = 2**20
 
@@ -21,6 +24,7 @@ def tensor_entries(
     checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, special_tokens: SpecialTokens
 ) -> list[TensorEntry]:
     """One entry a planned tensor; nothing is read before an entry is written."""
+    import torch
 
     def copy(tensor: TensorPlan, out: BinaryIO) -> None:
         assert tensor.source is not None
@@ -40,6 +44,14 @@ def tensor_entries(
         for start in range(0, len(rows), 4096):
             write_tensor(table[rows[start : start + 4096]].to(torch_dtype(tensor.dtype)), out)
 
+    def compute(tensor: TensorPlan, out: BinaryIO) -> None:
+        assert tensor.source is not None and tensor.sinusoid is not None
+        table = checkpoint.read(tensor.source)
+        check_sinusoids(tensor.source, table, tensor.sinusoid)
+        write_tensor(table.to(torch_dtype(tensor.dtype)), out)
+        for rows in torch.arange(table.shape[0], tensor.shape[0]).split(4096):
+            write_tensor(SINUSOIDS[tensor.sinusoid](rows, table.shape[1]).to(torch_dtype(tensor.dtype)), out)
+
     def new(tensor: TensorPlan, out: BinaryIO) -> None:
         write_tensor(_globals(checkpoint, plan, options, special_tokens).to(torch_dtype(tensor.dtype)), out)
 
@@ -53,6 +65,7 @@ def tensor_entries(
         "copy": copy,
         "cast": cast,
         "extend": extend,
+        "compute": compute,
         "new": new,
         "replace": replace,
     }
@@ -69,19 +82,12 @@ def tensor_entries(
 
 def _globals(checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, special_tokens: SpecialTokens):  # type: ignore[no-untyped-def]
     family, layout = plan.family, plan.layout
-    positions = None
-    if family.positions:
-        table = family.positions[0]
-        positions = checkpoint.read(layout.name(table.tensor))[table.offset(checkpoint.config) :]
-        rows = source_rows(plan.positions, positions.shape[0], plan.max_len)
-        positions = positions[rows]
-    token_type = None
-    if family.token_types and layout.name(family.token_types) in checkpoint.tensors:
-        token_type = checkpoint.view(layout.name(family.token_types))[0]
+    words = checkpoint.view(layout.word_embeddings)
+    type_tables = [layout.name(name) for name in family.type_tables if layout.name(name) in checkpoint.tensors]
     tables = EmbeddingTables(
-        words=checkpoint.view(layout.word_embeddings),
-        positions=positions,
-        token_type=token_type,
+        words=words,
+        positions=_positions(checkpoint, plan, words.shape[1]),
+        types=[checkpoint.view(name)[0] for name in type_tables],
         word_scale=family.word_scale(checkpoint.config),
     )
     return global_embeddings(
@@ -92,3 +98,17 @@ def _globals(checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, specia
         init=options.global_init or "mask",
         seed=options.seed,
     )
+
+
+def _positions(checkpoint: Checkpoint, plan: Plan, width: int) -> torch.Tensor | None:
+    """The target's position embeddings [max_len, width]; None for a family without."""
+    import torch
+
+    if not plan.family.positions:
+        return None
+    table = plan.family.positions[0]
+    offset = table.offset(checkpoint.config)
+    if table.sinusoid is not None:
+        return SINUSOIDS[table.sinusoid](torch.arange(offset, offset + plan.max_len), width)
+    positions = checkpoint.read(plan.layout.name(table.tensor))[offset:]
+    return positions[source_rows(plan.positions, positions.shape[0], plan.max_len)]

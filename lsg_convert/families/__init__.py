@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from . import bart, bert, camembert, roberta, xlm_roberta
+from . import (
+    albert,
+    bart,
+    bert,
+    blenderbot,
+    blenderbot_small,
+    camembert,
+    data2vec_text,
+    distilbert,
+    electra,
+    ernie,
+    m2m_100,
+    marian,
+    mbart,
+    pegasus,
+    plbart,
+    roberta,
+    roberta_prelayernorm,
+    xlm_roberta,
+    xlm_roberta_xl,
+)
 from .family import Family, Head, PositionTable
 
-FAMILIES: dict[str, Family] = {
-    module.FAMILY.model_type: module.FAMILY for module in (bert, roberta, camembert, xlm_roberta, bart)
-}
+_MODULES = (
+    bert,
+    roberta,
+    camembert,
+    xlm_roberta,
+    distilbert,
+    albert,
+    electra,
+    bart,
+    mbart,
+    pegasus,
+    xlm_roberta_xl,
+    roberta_prelayernorm,
+    data2vec_text,
+    ernie,
+    marian,
+    m2m_100,
+    blenderbot,
+    blenderbot_small,
+    plbart,
+)
+
+FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}
 
 __all__ = ["FAMILIES", "Family", "Head", "PositionTable"]

@@ -11,10 +11,14 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class PositionTable:
-    """A learned position table: its tensor (below the base model's prefix) and the rows before position 0."""
+    """A position table: its tensor (below the base model's prefix) and the rows before position 0.
+
+    A table of sinusoids names its formula in `positions.SINUSOIDS`; a checkpoint may lack it, the library computes it.
+    """
 
     tensor: str
     offset: Callable[[Config], int] = lambda config: 0
+    sinusoid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,14 @@ class Family:
     word_embeddings: tuple[str, ...]
     global_embeddings: str
     positions: tuple[PositionTable, ...]
-    token_types: str | None = None
+    type_tables: tuple[str, ...] = ()  # whose row 0 is added to every token of an input that names no types
     num_layers: str = "num_hidden_layers"
     layers: str = "encoder.layer"
     hidden_size: str = "hidden_size"
     embedding_size: str | None = None  # the config's field where embeddings are not `hidden_size` wide
     num_heads: str = "num_attention_heads"
-    opens_with_bos: bool = True
+    opens_with_bos: bool = True  # or with CLS
+    bos_tokenizers: tuple[str, ...] = ()  # tokenizer classes that open inputs with BOS where the family's do not
     is_seq2seq: bool = False
     obsolete_tensors: tuple[str, ...] = ()
     tied_head_tensors: tuple[str, ...] = ()
@@ -56,7 +61,9 @@ class Family:
     def auto_map(self) -> dict[str, str]:
         """Auto class → `module.Class` of every head, as `config.json` wants it."""
         entries = {"AutoConfig": f"{self.modeling_file}.LSG{self.base_class.removesuffix('Model')}Config"}
-        entries |= {head.auto_class: f"{self.modeling_file}.{self.lsg_class(name)}" for name, head in self.heads.items()}
+        entries |= {
+            head.auto_class: f"{self.modeling_file}.{self.lsg_class(name)}" for name, head in self.heads.items()
+        }
         return dict(sorted(entries.items()))
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
 from .lsg_encoder import LSGEncoder, check_length, finish, refuse_head_mask

@@ -4,11 +4,12 @@ Built like BERT: one module sums word, position and type embeddings and normalis
 `encoder.layer`, each with its self-attention at `attention.self`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
-from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling
 from transformers.utils import logging
 
 from .lsg_encoder import LSGEncoder, check_length, finish, refuse_attentions, refuse_head_mask
@@ -24,19 +25,26 @@ class LSGBertStyleModel(LSGEncoder):
     """
 
     global_embeddings_holder = "embeddings"
+    globals_before = "embeddings.LayerNorm"  # the submodule that gets the summed embeddings, and the globals with them
+    further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
+    can_decode = True  # whether the library's model knows is_decoder
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         self.add_global_embeddings(self.embeddings.word_embeddings.embedding_dim)
-        if config.is_decoder:
+        if self.is_decoder():
             logger.warning_once(
                 f"{type(self).__name__} with is_decoder=True: attention is dense and causal, as in the library's model; "
                 "LSG attention and its global tokens serve the bidirectional encoder (is_decoder=False)."
             )
         else:
-            self.embeddings.LayerNorm.register_forward_pre_hook(self._globals_before_norm)
+            self.get_submodule(self.globals_before).register_forward_pre_hook(self._prepend_globals)
             self.make_layers_lsg()
         self.post_init()
+
+    def is_decoder(self) -> bool:
+        """Whether the model is to be the library's own, dense and causal."""
+        return self.can_decode and self.config.is_decoder
 
     def make_layers_lsg(self) -> None:
         """Replace the self-attention of every layer."""
@@ -47,7 +55,7 @@ class LSGBertStyleModel(LSGEncoder):
             dropout=self.config.attention_probs_dropout_prob,
         )
 
-    def encoder_layers(self) -> nn.ModuleList:
+    def encoder_layers(self) -> Iterable[nn.Module]:
         """The layers, in the order they run."""
         return self.encoder.layer
 
@@ -70,8 +78,9 @@ class LSGBertStyleModel(LSGEncoder):
             "token_type_ids": token_type_ids,
             "position_ids": position_ids,
             "inputs_embeds": inputs_embeds,
+            **{name: kwargs.pop(name, None) for name in self.further_embedding_inputs},
         }
-        if self.config.is_decoder:
+        if self.is_decoder():
             return super().forward(
                 attention_mask=attention_mask,
                 output_attentions=output_attentions,
@@ -96,19 +105,24 @@ class LSGBertStyleModel(LSGEncoder):
         """What the first layer gets: [batch, G + T, width], the globals put in before the layer norm."""
         return self.embeddings(**embedding_inputs)
 
-    def pool(self, encoded: Any) -> BaseModelOutputWithPooling:
-        """Add the pooler's output where the model has a pooler."""
-        pooler = getattr(self, "pooler", None)
+    def pool(self, encoded: BaseModelOutput) -> BaseModelOutput:
+        """Add the pooler's output, in models that can have a pooler."""
+        if not hasattr(self, "pooler"):
+            return encoded
         return BaseModelOutputWithPooling(
             last_hidden_state=encoded.last_hidden_state,
-            pooler_output=None if pooler is None else pooler(encoded.last_hidden_state),
+            pooler_output=None if self.pooler is None else self.run_pooler(encoded.last_hidden_state),
             hidden_states=encoded.hidden_states,
         )
+
+    def run_pooler(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """[batch, T, width] → [batch, width]."""
+        return self.pooler(hidden_states)
 
     def max_tokens(self) -> int:
         """Tokens that the position table has rows for; families with a padding row count from the row after it."""
         table = self.embeddings.position_embeddings
         return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
 
-    def _globals_before_norm(self, _: nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor:
+    def _prepend_globals(self, _: nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor:
         return self.prepend_globals(inputs[0])

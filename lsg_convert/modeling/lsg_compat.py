@@ -22,6 +22,18 @@ _SELF_ATTENTION_VALUES = 3 if _RELEASE < Version("4.54") else 2
 _TUPLES_KEEP_ABSENT_POOLER = _RELEASE < Version("5.0.0.dev0")
 
 
+def self_attention_inputs(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, Any]:
+    """Hidden states and attention mask of a library layer's call; before 5.0 some layers call them query and mask."""
+    values = iter(args)
+    hidden_states = next(values, None)
+    if hidden_states is None:
+        hidden_states = kwargs["hidden_states"] if "hidden_states" in kwargs else kwargs["query"]
+    mask = next(values, None)
+    if mask is None:
+        mask = kwargs["attention_mask"] if "attention_mask" in kwargs else kwargs["mask"]
+    return hidden_states, mask
+
+
 def self_attention_values(context: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     """The tuple that a library layer expects of its self-attention: the context, and no weights."""
     return (context, *([None] * (_SELF_ATTENTION_VALUES - 1)))

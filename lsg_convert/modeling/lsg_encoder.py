@@ -14,7 +14,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
 from .lsg_attention import KeyMask, lsg_attention
-from .lsg_compat import as_tuple, run_layer, self_attention_values, wants_dict
+from .lsg_compat import as_tuple, run_layer, self_attention_inputs, self_attention_values, wants_dict
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
 
 logger = logging.get_logger(__name__)
@@ -60,12 +60,16 @@ class LSGSelfAttention(nn.Module):
         context = self.attention(query, key, value, key_mask, self.options, self.scale, dropout, position_bias)
         return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
 
-    def forward(self, hidden_states: torch.Tensor, attention_mask: KeyMask, *_: Any, **__: Any) -> tuple[Any, ...]:
-        """What a library layer calls: `attention_mask` is the `KeyMask` that `LSGEncoder.encode` hands through it."""
-        context = self.attend(hidden_states, attention_mask)
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What a library layer calls, with the `KeyMask` that `LSGEncoder.encode` hands through it as attention mask."""
+        hidden_states, key_mask = self_attention_inputs(*args, **kwargs)
+        return self_attention_values(self.project(self.attend(hidden_states, key_mask), hidden_states))
+
+    def project(self, context: torch.Tensor, hidden_states: torch.Tensor) -> torch.Tensor:
+        """What the library's module makes of the attention context [batch, length, width] of `hidden_states`."""
         for output_projection in self.projections[3:]:
             context = getattr(self, output_projection)(context)
-        return self_attention_values(context)
+        return context
 
     def _heads(self, projected: torch.Tensor) -> torch.Tensor:
         return projected.unflatten(-1, (self.num_heads, self.head_width)).transpose(1, 2)
@@ -82,6 +86,8 @@ class LSGEncoder:
     training: bool
     options: LSGOptions
     global_embeddings_holder = ""  # the submodule that holds `global_embeddings`; the encoder itself unless named
+    self_attention: type[LSGSelfAttention] = LSGSelfAttention
+    final_norm: str | None = None  # the submodule that normalises what the last layer returns, if there is one
     passes_globals_to_decoder = False
 
     def add_global_embeddings(self, width: int) -> None:
@@ -102,7 +108,7 @@ class LSGEncoder:
         self.options.validate(num_heads)
         for owner, name in owners:
             source = getattr(owner, name)
-            setattr(owner, name, LSGSelfAttention(source, projections, self.options, num_heads, dropout, scale))
+            setattr(owner, name, self.self_attention(source, projections, self.options, num_heads, dropout, scale))
 
     def prepend_globals(self, embeddings: torch.Tensor) -> torch.Tensor:
         """[batch, T, width] summed token embeddings → [batch, G + T, width]."""
@@ -152,9 +158,13 @@ class LSGEncoder:
             hidden_states = run_layer(self, layer, hidden_states, key_mask)
             if every_state is not None:
                 every_state.append(self._trim(hidden_states, num_tokens))
+        hidden_states = self._trim(hidden_states, num_tokens)
+        if self.final_norm is not None:
+            hidden_states = self.get_submodule(self.final_norm)(hidden_states)
+        if every_state is not None:
+            every_state[-1] = hidden_states
         return BaseModelOutput(
-            last_hidden_state=self._trim(hidden_states, num_tokens),
-            hidden_states=None if every_state is None else tuple(every_state),
+            last_hidden_state=hidden_states, hidden_states=None if every_state is None else tuple(every_state)
         )
 
     def _token_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> torch.Tensor | None:

@@ -10,14 +10,13 @@ from transformers.models.bart.modeling_bart import (
     BartModel,
 )
 
-from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
-from .lsg_heads import LSGHead
-
 # Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
 from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
 from .lsg_bias import PositionBias  # noqa: F401
 from .lsg_compat import run_layer  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_heads import LSGHead
 from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401

@@ -11,14 +11,13 @@ from transformers.models.xlm_roberta.modeling_xlm_roberta import (
     XLMRobertaModel,
 )
 
-from .lsg_bert_style import LSGBertStyleModel
-from .lsg_heads import LSGHead
-
 # Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
 from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bert_style import LSGBertStyleModel
 from .lsg_bias import PositionBias  # noqa: F401
 from .lsg_compat import run_layer  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_heads import LSGHead
 from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 from .lsg_windows import KeyMask  # noqa: F401

@@ -1,0 +1,123 @@
+"""ALBERT with LSG attention. Load with `trust_remote_code=True`; the heads are the library's."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.models.albert.configuration_albert import AlbertConfig
+from transformers.models.albert.modeling_albert import (
+    AlbertForMaskedLM,
+    AlbertForMultipleChoice,
+    AlbertForPreTraining,
+    AlbertForQuestionAnswering,
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+    AlbertModel,
+)
+
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bert_style import LSGBertStyleModel
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGSelfAttention
+from .lsg_heads import LSGHead
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+from .lsg_windows import KeyMask  # noqa: F401
+
+
+class LSGAlbertConfig(AlbertConfig):
+    """ALBERT's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
+class LSGAlbertSelfAttention(LSGSelfAttention):
+    """ALBERT's attention module: dropout, residual and layer norm belong to it."""
+
+    def __init__(self, source: nn.Module, *args: Any, **kwargs: Any) -> None:
+        super().__init__(source, *args, **kwargs)
+        self.output_dropout, self.LayerNorm = source.output_dropout, source.LayerNorm
+
+    def project(self, context: torch.Tensor, hidden_states: torch.Tensor) -> torch.Tensor:
+        """The layer's hidden states after attention."""
+        return self.LayerNorm(hidden_states + self.output_dropout(super().project(context, hidden_states)))
+
+
+class LSGAlbertModel(LSGBertStyleModel, AlbertModel):
+    """ALBERT's encoder."""
+
+    config_class = LSGAlbertConfig
+    _auto_class = "AutoModel"
+
+    self_attention = LSGAlbertSelfAttention
+    can_decode = False
+    supports_gradient_checkpointing = True  # the library's model does not
+
+    def make_layers_lsg(self) -> None:
+        """Replace the self-attention of the layers that there are; groups of them run several times."""
+        self.replace_self_attention(
+            ((layer, "attention") for group in self.encoder.albert_layer_groups for layer in group.albert_layers),
+            projections=("query", "key", "value", "dense"),
+            num_heads=self.config.num_attention_heads,
+            dropout=self.config.attention_probs_dropout_prob,
+        )
+
+    def encoder_layers(self) -> list[nn.Module]:
+        """The layers of each group, as often as the group runs."""
+        runs = self.config.num_hidden_layers
+        groups = [self.encoder.albert_layer_groups[run * self.config.num_hidden_groups // runs] for run in range(runs)]
+        return [layer for group in groups for layer in group.albert_layers]
+
+    def embed(self, **embedding_inputs: Any) -> torch.Tensor:
+        """The embeddings, as wide as the layers."""
+        return self.encoder.embedding_hidden_mapping_in(super().embed(**embedding_inputs))
+
+    def run_pooler(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """The first token, projected."""
+        return self.pooler_activation(self.pooler(hidden_states[:, 0]))
+
+
+class LSGAlbertHead(LSGHead):
+    """On ALBERT's encoder."""
+
+    config_class = LSGAlbertConfig
+    lsg_model = LSGAlbertModel
+    supports_gradient_checkpointing = True
+
+
+class LSGAlbertForPreTraining(LSGAlbertHead, AlbertForPreTraining):
+    """Masked language modelling and sentence order."""
+
+    _auto_class = "AutoModelForPreTraining"
+
+
+class LSGAlbertForMaskedLM(LSGAlbertHead, AlbertForMaskedLM):
+    """Masked language modelling."""
+
+    _auto_class = "AutoModelForMaskedLM"
+
+
+class LSGAlbertForSequenceClassification(LSGAlbertHead, AlbertForSequenceClassification):
+    """Classification or regression of whole texts."""
+
+    _auto_class = "AutoModelForSequenceClassification"
+
+
+class LSGAlbertForMultipleChoice(LSGAlbertHead, AlbertForMultipleChoice):
+    """Multiple choice."""
+
+    _auto_class = "AutoModelForMultipleChoice"
+
+
+class LSGAlbertForTokenClassification(LSGAlbertHead, AlbertForTokenClassification):
+    """Classification of tokens."""
+
+    _auto_class = "AutoModelForTokenClassification"
+
+
+class LSGAlbertForQuestionAnswering(LSGAlbertHead, AlbertForQuestionAnswering):
+    """Extractive question answering."""
+
+    _auto_class = "AutoModelForQuestionAnswering"

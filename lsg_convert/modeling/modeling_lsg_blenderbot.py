@@ -1,0 +1,66 @@
+"""Blenderbot with LSG attention in its encoder. Load with `trust_remote_code=True`; the rest is the library's."""
+
+from transformers.models.blenderbot.configuration_blenderbot import BlenderbotConfig
+from transformers.models.blenderbot.modeling_blenderbot import (
+    BlenderbotEncoder,
+    BlenderbotForCausalLM,
+    BlenderbotForConditionalGeneration,
+    BlenderbotModel,
+)
+
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_heads import LSGHead
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
+from .lsg_windows import KeyMask  # noqa: F401
+
+
+class LSGBlenderbotConfig(BlenderbotConfig):
+    """Blenderbot's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
+class LSGBlenderbotEncoder(LSGBartStyleEncoder, BlenderbotEncoder):
+    """Blenderbot's encoder."""
+
+    config_class = LSGBlenderbotConfig
+
+    embedding_norm = None
+    positions_take_shape = True
+    final_norm = "layer_norm"
+
+
+class LSGBlenderbotModel(LSGBartStyleModel, BlenderbotModel):
+    """Blenderbot's encoder and decoder."""
+
+    config_class = LSGBlenderbotConfig
+    _auto_class = "AutoModel"
+
+    lsg_encoder = LSGBlenderbotEncoder
+
+
+class LSGBlenderbotHead(LSGHead):
+    """On Blenderbot's encoder and decoder."""
+
+    config_class = LSGBlenderbotConfig
+    lsg_model = LSGBlenderbotModel
+
+
+class LSGBlenderbotForConditionalGeneration(LSGBlenderbotHead, BlenderbotForConditionalGeneration):
+    """Summarisation, translation and other generation."""
+
+    _auto_class = "AutoModelForSeq2SeqLM"
+
+
+class LSGBlenderbotForCausalLM(BlenderbotForCausalLM):
+    """The library's decoder alone, over the extended positions."""
+
+    config_class = LSGBlenderbotConfig
+    _auto_class = "AutoModelForCausalLM"

@@ -1,0 +1,64 @@
+"""BlenderbotSmall with LSG attention in its encoder. Load with `trust_remote_code=True`; the rest is the library's."""
+
+from transformers.models.blenderbot_small.configuration_blenderbot_small import BlenderbotSmallConfig
+from transformers.models.blenderbot_small.modeling_blenderbot_small import (
+    BlenderbotSmallEncoder,
+    BlenderbotSmallForCausalLM,
+    BlenderbotSmallForConditionalGeneration,
+    BlenderbotSmallModel,
+)
+
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_heads import LSGHead
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
+from .lsg_windows import KeyMask  # noqa: F401
+
+
+class LSGBlenderbotSmallConfig(BlenderbotSmallConfig):
+    """BlenderbotSmall's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
+class LSGBlenderbotSmallEncoder(LSGBartStyleEncoder, BlenderbotSmallEncoder):
+    """BlenderbotSmall's encoder."""
+
+    config_class = LSGBlenderbotSmallConfig
+
+    positions_take_shape = True
+
+
+class LSGBlenderbotSmallModel(LSGBartStyleModel, BlenderbotSmallModel):
+    """BlenderbotSmall's encoder and decoder."""
+
+    config_class = LSGBlenderbotSmallConfig
+    _auto_class = "AutoModel"
+
+    lsg_encoder = LSGBlenderbotSmallEncoder
+
+
+class LSGBlenderbotSmallHead(LSGHead):
+    """On BlenderbotSmall's encoder and decoder."""
+
+    config_class = LSGBlenderbotSmallConfig
+    lsg_model = LSGBlenderbotSmallModel
+
+
+class LSGBlenderbotSmallForConditionalGeneration(LSGBlenderbotSmallHead, BlenderbotSmallForConditionalGeneration):
+    """Summarisation, translation and other generation."""
+
+    _auto_class = "AutoModelForSeq2SeqLM"
+
+
+class LSGBlenderbotSmallForCausalLM(BlenderbotSmallForCausalLM):
+    """The library's decoder alone, over the extended positions."""
+
+    config_class = LSGBlenderbotSmallConfig
+    _auto_class = "AutoModelForCausalLM"

@@ -1,0 +1,102 @@
+"""DistilBERT with LSG attention. Load with `trust_remote_code=True`; the heads are the library's."""
+
+import torch
+from torch import nn
+from transformers.models.distilbert.configuration_distilbert import DistilBertConfig
+from transformers.models.distilbert.modeling_distilbert import (
+    DistilBertForMaskedLM,
+    DistilBertForMultipleChoice,
+    DistilBertForQuestionAnswering,
+    DistilBertForSequenceClassification,
+    DistilBertForTokenClassification,
+    DistilBertModel,
+)
+
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bert_style import LSGBertStyleModel
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_heads import LSGHead
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+from .lsg_windows import KeyMask  # noqa: F401
+
+
+class LSGDistilBertConfig(DistilBertConfig):
+    """DistilBERT's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
+class LSGDistilBertModel(LSGBertStyleModel, DistilBertModel):
+    """DistilBERT's encoder."""
+
+    config_class = LSGDistilBertConfig
+    _auto_class = "AutoModel"
+
+    can_decode = False
+
+    def make_layers_lsg(self) -> None:
+        """Replace the self-attention of every layer."""
+        self.replace_self_attention(
+            ((layer, "attention") for layer in self.transformer.layer),
+            projections=("q_lin", "k_lin", "v_lin", "out_lin"),
+            num_heads=self.config.n_heads,
+            dropout=self.config.attention_dropout,
+        )
+
+    def encoder_layers(self) -> nn.ModuleList:
+        """The layers, in the order they run."""
+        return self.transformer.layer
+
+    def embed(
+        self,
+        input_ids: torch.Tensor | None,
+        token_type_ids: torch.Tensor | None,
+        position_ids: torch.Tensor | None,
+        inputs_embeds: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """The embeddings of [batch, T] tokens, globals in front; there are no token types, and from 5.0 on positions."""
+        if token_type_ids is not None:
+            raise ValueError("token_type_ids are given, but this kind of model has no token types: leave them out.")
+        positions = {} if position_ids is None else {"position_ids": position_ids}
+        return self.embeddings(input_ids, inputs_embeds, **positions)
+
+
+class LSGDistilBertHead(LSGHead):
+    """On DistilBERT's encoder."""
+
+    config_class = LSGDistilBertConfig
+    lsg_model = LSGDistilBertModel
+
+
+class LSGDistilBertForMaskedLM(LSGDistilBertHead, DistilBertForMaskedLM):
+    """Masked language modelling."""
+
+    _auto_class = "AutoModelForMaskedLM"
+
+
+class LSGDistilBertForSequenceClassification(LSGDistilBertHead, DistilBertForSequenceClassification):
+    """Classification or regression of whole texts."""
+
+    _auto_class = "AutoModelForSequenceClassification"
+
+
+class LSGDistilBertForMultipleChoice(LSGDistilBertHead, DistilBertForMultipleChoice):
+    """Multiple choice."""
+
+    _auto_class = "AutoModelForMultipleChoice"
+
+
+class LSGDistilBertForTokenClassification(LSGDistilBertHead, DistilBertForTokenClassification):
+    """Classification of tokens."""
+
+    _auto_class = "AutoModelForTokenClassification"
+
+
+class LSGDistilBertForQuestionAnswering(LSGDistilBertHead, DistilBertForQuestionAnswering):
+    """Extractive question answering."""
+
+    _auto_class = "AutoModelForQuestionAnswering"

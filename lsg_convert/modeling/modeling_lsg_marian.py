@@ -1,0 +1,65 @@
+"""Marian with LSG attention in its encoder. Load with `trust_remote_code=True`; the rest is the library's."""
+
+from transformers.models.marian.configuration_marian import MarianConfig
+from transformers.models.marian.modeling_marian import (
+    MarianEncoder,
+    MarianForCausalLM,
+    MarianModel,
+    MarianMTModel,
+)
+
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_heads import LSGHead
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
+from .lsg_windows import KeyMask  # noqa: F401
+
+
+class LSGMarianConfig(MarianConfig):
+    """Marian's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
+class LSGMarianEncoder(LSGBartStyleEncoder, MarianEncoder):
+    """Marian's encoder."""
+
+    config_class = LSGMarianConfig
+
+    embedding_norm = None
+    positions_take_shape = True
+
+
+class LSGMarianModel(LSGBartStyleModel, MarianModel):
+    """Marian's encoder and decoder."""
+
+    config_class = LSGMarianConfig
+    _auto_class = "AutoModel"
+
+    lsg_encoder = LSGMarianEncoder
+
+
+class LSGMarianHead(LSGHead):
+    """On Marian's encoder and decoder."""
+
+    config_class = LSGMarianConfig
+    lsg_model = LSGMarianModel
+
+
+class LSGMarianMTModel(LSGMarianHead, MarianMTModel):
+    """Translation."""
+
+    _auto_class = "AutoModelForSeq2SeqLM"
+
+
+class LSGMarianForCausalLM(MarianForCausalLM):
+    """The library's decoder alone, over the extended positions."""
+
+    config_class = LSGMarianConfig
+    _auto_class = "AutoModelForCausalLM"
