@@ -1,0 +1,65 @@
+"""Attention whose scores get a bias by distance (T5, arXiv 1910.10683, and models built like it).
+
+Local keys have their own distance, sparse entries that of where they stand. Globals stand nowhere: one learned number a
+head, which starts at 0, is the bias towards all of them.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from .lsg_bias import PositionBias
+from .lsg_encoder import LSGSelfAttention
+from .lsg_windows import KeyMask
+
+
+class GlobalBias(nn.Module):
+    """The bias towards globals, [heads]; 0 until it is trained."""
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(num_heads))
+
+
+class LSGRelativeSelfAttention(LSGSelfAttention):
+    """LSG self-attention with a bias by distance; `use_bias` says which."""
+
+    def use_bias(self, by_bucket: nn.Embedding, towards_globals: GlobalBias, max_distance: int) -> None:
+        """Take the bias from modules that belong to someone else: layers share them.
+
+        Args:
+            by_bucket: [buckets, heads]; half of the buckets look back, half ahead.
+            towards_globals: the bias towards globals.
+            max_distance: from here on, all distances share one bucket.
+        """
+        # In a tuple, so that the modules are not registered here, under a second name.
+        self._bias = (by_bucket, towards_globals, max_distance)
+
+    def attend(self, hidden_states: torch.Tensor, key_mask: KeyMask, position_bias: Any = None) -> torch.Tensor:
+        """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
+        by_bucket, towards_globals, max_distance = self._bias
+
+        def relative(distance: torch.Tensor) -> torch.Tensor:
+            bucket = distance_bucket(distance, by_bucket.num_embeddings, max_distance)
+            return by_bucket(bucket.to(by_bucket.weight.device)).to(distance.device)
+
+        # Anew in every layer: cheap (2 T distances), and a checkpointed layer can be run again on its own.
+        bias = PositionBias(relative, towards_globals.weight.to(hidden_states.device))
+        return super().attend(hidden_states, key_mask, bias)
+
+
+def distance_bucket(distance: torch.Tensor, num_buckets: int, max_distance: int) -> torch.Tensor:
+    """The bucket of each distance (key position minus query position), long, any shape.
+
+    Half of the buckets are for keys ahead. Of each half, the first half hold one distance each; the others hold spans
+    that grow logarithmically up to `max_distance`, and the last one everything beyond.
+    """
+    per_side = num_buckets // 2
+    exact = per_side // 2
+    far = distance.abs()
+    # In this order, as trained models had it: another one rounds some distances into the next bucket.
+    growth = torch.log(far.clamp(min=exact).float() / exact) / math.log(max_distance / exact) * (per_side - exact)
+    bucket = torch.where(far < exact, far, (exact + growth.long()).clamp(max=per_side - 1))
+    return bucket + per_side * (distance > 0)

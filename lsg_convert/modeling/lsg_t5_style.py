@@ -1,0 +1,104 @@
+"""LSG for T5 and the models built like it.
+
+Built like T5: an encoder of `block`s, each with its self-attention at `layer[0].SelfAttention` and no positions but the
+bias of its scores; the same class with a causal mask is the decoder, which stays the library's.
+"""
+
+from typing import Any
+
+import torch
+from transformers.utils import logging
+
+from .lsg_encoder import LSGEncoder, finish, refuse_head_mask
+from .lsg_options import LSGOptions
+from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
+from .lsg_seq2seq import LSGSeq2SeqModel
+
+logger = logging.get_logger(__name__)
+
+
+class LSGBiasOwningSelfAttention(LSGRelativeSelfAttention):
+    """Self-attention that keeps the table of biases where the library's module had one."""
+
+    def __init__(self, source: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
+        super().__init__(source, *args, **kwargs)
+        if hasattr(source, "relative_attention_bias"):
+            self.relative_attention_bias = source.relative_attention_bias
+
+
+class LSGT5SelfAttention(LSGBiasOwningSelfAttention):
+    """For layers that pass the bias on, as T5's: they unpack it beside the output, on every release."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What a library layer calls."""
+        return (super().forward(*args, **kwargs)[0], None, None)
+
+
+class LSGT5StyleEncoder(LSGEncoder):
+    """Mixed in before a library encoder built like T5's."""
+
+    self_attention = LSGT5SelfAttention
+    final_norm = "final_layer_norm"
+
+    def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, *args, **kwargs)
+        self.add_global_embeddings(config.d_model)
+        self.global_bias = GlobalBias(config.num_heads)
+        attentions = [block.layer[0] for block in self.block]
+        self.replace_self_attention(
+            ((attention, "SelfAttention") for attention in attentions),
+            projections=("q", "k", "v", "o"),
+            num_heads=config.num_heads,
+            dropout=config.dropout_rate,
+            scale=1.0,  # T5 folds the scale into its weights
+        )
+        table = None
+        for attention in attentions:
+            # A layer without a table of its own uses that of the layer before.
+            table = getattr(attention.SelfAttention, "relative_attention_bias", table)
+            attention.SelfAttention.use_bias(table, self.global_bias, config.relative_attention_max_distance)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        *,
+        inputs_embeds: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As the library's encoder, for [batch, T] inputs; the globals lead the output if the decoder attends them."""
+        if output_attentions:
+            logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
+        refuse_head_mask(kwargs)
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+        if inputs_embeds is None:
+            inputs_embeds = self.embed_tokens(input_ids)
+        embedded = self.dropout(self.prepend_globals(inputs_embeds))
+        encoded = self.encode(embedded, attention_mask, self.block, output_hidden_states)
+        encoded.last_hidden_state = self.dropout(encoded.last_hidden_state)
+        return finish(encoded, self.config, return_dict)
+
+
+class LSGT5StyleModel:
+    """Mixed in before a library model whose encoder is built like T5's: its encoder becomes `lsg_encoder`."""
+
+    lsg_encoder: type
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.options = LSGOptions.from_config(config)
+        # The library has prepared a configuration for its own encoder.
+        encoder = self.lsg_encoder(self.encoder.config)
+        encoder.embed_tokens = self.shared
+        encoder.passes_globals_to_decoder = hasattr(self, "decoder") and self.options.pass_global_tokens_to_decoder
+        self.encoder = encoder
+        self.post_init()
+
+
+class LSGT5StyleSeq2SeqModel(LSGSeq2SeqModel, LSGT5StyleModel):
+    """With a decoder."""

@@ -1,0 +1,85 @@
+"""mT5 with LSG attention in its encoder. Load with `trust_remote_code=True`; decoder and heads are the library's."""
+
+from transformers.models.mt5.configuration_mt5 import MT5Config
+from transformers.models.mt5.modeling_mt5 import (
+    MT5EncoderModel,
+    MT5ForConditionalGeneration,
+    MT5ForQuestionAnswering,
+    MT5ForSequenceClassification,
+    MT5ForTokenClassification,
+    MT5Model,
+    MT5Stack,
+)
+
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_heads import LSGHead
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_relative import GlobalBias  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
+from .lsg_t5_style import LSGT5StyleEncoder, LSGT5StyleModel, LSGT5StyleSeq2SeqModel
+from .lsg_windows import KeyMask  # noqa: F401
+
+
+class LSGMT5Config(MT5Config):
+    """mT5's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
+class LSGMT5Stack(LSGT5StyleEncoder, MT5Stack):
+    """mT5's encoder."""
+
+    config_class = LSGMT5Config
+
+
+class LSGMT5EncoderModel(LSGT5StyleModel, MT5EncoderModel):
+    """mT5's encoder alone."""
+
+    config_class = LSGMT5Config
+    _auto_class = "AutoModelForTextEncoding"
+    lsg_encoder = LSGMT5Stack
+
+
+class LSGMT5Model(LSGT5StyleSeq2SeqModel, MT5Model):
+    """mT5's encoder and decoder."""
+
+    config_class = LSGMT5Config
+    _auto_class = "AutoModel"
+    lsg_encoder = LSGMT5Stack
+
+
+class LSGMT5ForConditionalGeneration(LSGT5StyleSeq2SeqModel, MT5ForConditionalGeneration):
+    """Generation: infilling, summarisation, translation."""
+
+    config_class = LSGMT5Config
+    _auto_class = "AutoModelForSeq2SeqLM"
+    lsg_encoder = LSGMT5Stack
+
+
+class LSGMT5ForQuestionAnswering(LSGT5StyleSeq2SeqModel, MT5ForQuestionAnswering):
+    """Extractive question answering."""
+
+    config_class = LSGMT5Config
+    _auto_class = "AutoModelForQuestionAnswering"
+    lsg_encoder = LSGMT5Stack
+
+
+class LSGMT5ForSequenceClassification(LSGHead, MT5ForSequenceClassification):
+    """Classification or regression of whole texts."""
+
+    config_class = LSGMT5Config
+    _auto_class = "AutoModelForSequenceClassification"
+    lsg_model = LSGMT5Model
+
+
+class LSGMT5ForTokenClassification(LSGHead, MT5ForTokenClassification):
+    """Classification of tokens."""
+
+    config_class = LSGMT5Config
+    _auto_class = "AutoModelForTokenClassification"
+    lsg_model = LSGMT5EncoderModel

@@ -1,0 +1,86 @@
+"""UMT5 with LSG attention in its encoder. Load with `trust_remote_code=True`; decoder and heads are the library's."""
+
+from transformers.models.umt5.configuration_umt5 import UMT5Config
+from transformers.models.umt5.modeling_umt5 import (
+    UMT5EncoderModel,
+    UMT5ForConditionalGeneration,
+    UMT5ForQuestionAnswering,
+    UMT5ForSequenceClassification,
+    UMT5ForTokenClassification,
+    UMT5Model,
+    UMT5Stack,
+)
+
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_attention import lsg_attention  # noqa: F401
+from .lsg_bias import PositionBias  # noqa: F401
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_heads import LSGHead
+from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_relative import GlobalBias  # noqa: F401
+from .lsg_selection import select_entries  # noqa: F401
+from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
+from .lsg_t5_style import LSGBiasOwningSelfAttention, LSGT5StyleEncoder, LSGT5StyleModel, LSGT5StyleSeq2SeqModel
+from .lsg_windows import KeyMask  # noqa: F401
+
+
+class LSGUMT5Config(UMT5Config):
+    """UMT5's configuration; the LSG options are fields beside the others."""
+
+    _auto_class = "AutoConfig"
+
+
+class LSGUMT5Stack(LSGT5StyleEncoder, UMT5Stack):
+    """UMT5's encoder: every layer has a bias of its own."""
+
+    config_class = LSGUMT5Config
+    self_attention = LSGBiasOwningSelfAttention
+
+
+class LSGUMT5EncoderModel(LSGT5StyleModel, UMT5EncoderModel):
+    """UMT5's encoder alone."""
+
+    config_class = LSGUMT5Config
+    _auto_class = "AutoModelForTextEncoding"
+    lsg_encoder = LSGUMT5Stack
+
+
+class LSGUMT5Model(LSGT5StyleSeq2SeqModel, UMT5Model):
+    """UMT5's encoder and decoder."""
+
+    config_class = LSGUMT5Config
+    _auto_class = "AutoModel"
+    lsg_encoder = LSGUMT5Stack
+
+
+class LSGUMT5ForConditionalGeneration(LSGT5StyleSeq2SeqModel, UMT5ForConditionalGeneration):
+    """Generation: infilling, summarisation, translation."""
+
+    config_class = LSGUMT5Config
+    _auto_class = "AutoModelForSeq2SeqLM"
+    lsg_encoder = LSGUMT5Stack
+
+
+class LSGUMT5ForQuestionAnswering(LSGT5StyleSeq2SeqModel, UMT5ForQuestionAnswering):
+    """Extractive question answering."""
+
+    config_class = LSGUMT5Config
+    _auto_class = "AutoModelForQuestionAnswering"
+    lsg_encoder = LSGUMT5Stack
+
+
+class LSGUMT5ForSequenceClassification(LSGHead, UMT5ForSequenceClassification):
+    """Classification or regression of whole texts."""
+
+    config_class = LSGUMT5Config
+    _auto_class = "AutoModelForSequenceClassification"
+    lsg_model = LSGUMT5Model
+
+
+class LSGUMT5ForTokenClassification(LSGHead, UMT5ForTokenClassification):
+    """Classification of tokens."""
+
+    config_class = LSGUMT5Config
+    _auto_class = "AutoModelForTokenClassification"
+    lsg_model = LSGUMT5EncoderModel
