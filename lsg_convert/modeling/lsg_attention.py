@@ -44,8 +44,7 @@ def lsg_attention(
 
     entries = None
     if options.has_sparse:
-        query_, key_, value_ = (part[:, :, num_globals:] for part in (query, key, value))
-        entries = select_entries(query_, key_, value_, key_mask, options, scale, position_bias is not None)
+        entries = select_entries(query, key, value, key_mask, options, scale, position_bias is not None)
     parts = []
     if num_globals:
         # A global's bias is the same for all keys and drops out of the softmax.

@@ -45,7 +45,7 @@ class LSGOptions:
     @classmethod
     def from_config(cls, config: Any) -> "LSGOptions":
         """Read the options from a model configuration; fields that it lacks take their defaults."""
-        values = {field.name: getattr(config, field.name, field.default) for field in fields(cls)}
+        values: dict[str, Any] = {field.name: getattr(config, field.name, field.default) for field in fields(cls)}
         if values["sparsity_type"] is None:
             values["sparsity_type"] = "none"
         if getattr(config, "attend_masked_runs", None) is None:
