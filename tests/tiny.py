@@ -67,10 +67,16 @@ FAMILIES: dict[str, TinyFamily] = {
         "pegasus", "PegasusForConditionalGeneration",
         {**_ENCODER_DECODER, "scale_embedding": True, "decoder_start_token_id": 0},
     ),
-    "t5": TinyFamily("t5", "T5ForConditionalGeneration", {**_T5, "decoder_start_token_id": 0}, None),
+    "t5": TinyFamily("t5", "T5ForConditionalGeneration", {**_T5, "decoder_start_token_id": 0}, "n_positions"),
     "mt5": TinyFamily(
         "t5", "MT5ForConditionalGeneration",
-        {**_T5, "decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, None,
+        {**_T5, "decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+        "n_positions",
+    ),
+    "umt5": TinyFamily(
+        "t5", "UMT5ForConditionalGeneration",
+        {**_T5, "decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+        "n_positions",
     ),
     "bert-generation": TinyFamily(
         "general-unigram", "BertGenerationEncoder",

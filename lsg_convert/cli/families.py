@@ -15,4 +15,8 @@ def families(json: p.Json = False, quiet: p.Quiet = False) -> None:
 
         table = [family_as_dict(family) for family in FAMILIES.values()]
     console.result({"families": table}, families_table(table))
-    console.hint("Any checkpoint of these converts: `lsg-convert MODEL`. `lsg-convert inspect MODEL` shows the plan.")
+    console.hint(
+        "Learned positions are repeated, sinusoids continued, relative ones reach any distance: up to "
+        f"{table[0]['limits']['max_len']:,} tokens.\n"
+        "Decoders stay the library's own. `lsg-convert inspect MODEL` shows the plan for a checkpoint."
+    )

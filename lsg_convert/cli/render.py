@@ -15,11 +15,13 @@ _ACTIONS = {
     "extend": "rows repeated to the new length",
     "compute": "sinusoids continued to the new length",
     "new": "new: embeddings of the global tokens",
+    "zeros": "new: a bias towards the global tokens, 0",
     "replace": "initialised anew",
     "cast": "changed in type",
     "drop": "left out: nothing reads it any more",
 }
 MOST_CHANGES = 20
+MARKS = {True: "✓", False: "✗", None: "not run"}
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -190,18 +192,43 @@ def globals_text(lsg: Mapping[str, Any], global_init: str) -> str:
 
 
 def report_table(report: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
-    """Return a verification report: one line a check."""
-    return rows_table(report, clean)
+    """Return a verification report: one line a check, then the verdict."""
+    from rich.text import Text
+
+    from lsg_convert.verify.report import sentence
+
+    rows = [
+        {
+            "check": check["name"],
+            "measured": check["measured"],
+            "tolerance": check["tolerance"],
+            "": MARKS[check["passed"]],
+            "seconds": f"{check['seconds']:.1f}",
+        }
+        for check in report["checks"]
+    ]
+    reasons: list[RenderableType] = [
+        Text(clean(f"{check['name']}: {check['reason']}")) for check in report["checks"] if check["reason"]
+    ]
+    return [rows_table_of(rows, clean), *reasons, Text(clean(sentence(report)), style="bold")]
 
 
 def family_as_dict(family: Any) -> dict[str, Any]:
     """Return what `families` shows of one family."""
+    from lsg_convert.options import MAX_MAX_LEN
+
+    kinds = {"sinusoids" if table.sinusoid else "learned" for table in family.positions}
     return {
         "model_type": family.model_type,
         "title": family.title,
         "example": family.example,
         "heads": {name: head.auto_class for name, head in family.heads.items()},
-        "limits": list(getattr(family, "limits", ())),
+        "limits": {
+            "max_len": MAX_MAX_LEN,
+            "positions": " and ".join(sorted(kinds)) or "relative",
+            "first_token": "global" if family.opens_with_bos else "kept",
+            "decoder": "the library's own" if family.is_seq2seq else None,
+        },
     }
 
 
@@ -211,12 +238,11 @@ def families_table(families: Sequence[Mapping[str, Any]]) -> Table:
         {
             "model_type": family["model_type"],
             "for example": family["example"],
-            "heads": ", ".join(
-                name.removeprefix("AutoModel").removeprefix("For") or "base" for name in family["heads"].values()
-            ),
-            **({"limits": "; ".join(family["limits"])} if any(each["limits"] for each in families) else {}),
+            "positions": family["limits"]["positions"],
+            "heads": ", ".join(name.removeprefix("AutoModel").removeprefix("For") or "base" for name in heads),
         }
         for family in families
+        for heads in [family["heads"].values()]
     ]
     return rows_table_of(rows, str)
 
@@ -238,10 +264,7 @@ def verification_text(verification: Mapping[str, Any] | None) -> str:
     """Return the state of a folder's verification in a few words."""
     if not verification:
         return "not yet"
-    checks = verification.get("checks", [])
-    marks = {True: "✓", False: "✗", None: "not run"}
-    named = ", ".join(f"{check['name']} {marks[check.get('passed')]}" for check in checks)
-    return named or ("yes" if verification.get("passed") else "no")
+    return ", ".join(f"{check['name']} {MARKS[check['passed']]}" for check in verification["checks"])
 
 
 def record_tables(record: Mapping[str, Any], clean: Clean) -> list[RenderableType]:

@@ -55,9 +55,11 @@ def examine(folder):
         "short": difference(compute(model, inputs, short), expected["short_output"]),
         "long": difference(compute(model, inputs, long), expected["long_output"]),
     }
-    # With one global, which is the first token, the model is exactly its source.
-    exact = load(folder / "converted", num_global_tokens=1)
-    found["source"] = difference(compute(exact, inputs, short), expected["source_output"])
+    muted = load(folder / "converted", num_global_tokens=0, mask_first_token=False)
+    found["muted"] = difference(compute(muted, inputs, short), expected["source_output"])
+    if model.config.mask_first_token:  # with one global, which is the first token, the model is exactly its source
+        exact = load(folder / "converted", num_global_tokens=1)
+        found["shipped"] = difference(compute(exact, inputs, short), expected["source_output"])
     with tempfile.TemporaryDirectory() as place:
         model.save_pretrained(place)
         found["saved_files"] = sorted(path.name for path in Path(place).iterdir())

@@ -48,7 +48,7 @@ def make_folder(root: Path, model_type: str, architecture: str) -> Path:
     source = make_checkpoint(model_type, architecture, folder / "source")
     result = convert(source, output=folder / "converted", verify=False, **OPTIONS)
     converted, tokenizer = result.load()
-    inputs = make_inputs(converted.config, len(tokenizer))
+    inputs = make_inputs(converted.config, tokenizer)
     original_class = getattr(transformers, architecture)
     # Without this, 4.48 loads RoBERTa's LM heads with a bias of zero; what counts is the checkpoint.
     original_class._supports_param_buffer_assignment = False
@@ -62,14 +62,16 @@ def make_folder(root: Path, model_type: str, architecture: str) -> Path:
     return folder
 
 
-def make_inputs(config: Any, vocabulary: int) -> dict[str, torch.Tensor]:
+def make_inputs(config: Any, tokenizer: Any) -> dict[str, torch.Tensor]:
     """Return two sequences of random tokens, the second one padded at its end."""
     generator = torch.Generator().manual_seed(7)
-    first = config.bos_token_id if config.bos_token_id is not None else 2
+    vocabulary = len(tokenizer)
+    first = tokenizer.cls_token_id
     input_ids = torch.randint(
         5, vocabulary - 110 if vocabulary > 400 else vocabulary - 5, (2, LONG), generator=generator
     )
-    input_ids[:, 0] = first
+    if first is not None:
+        input_ids[:, 0] = first
     attention_mask = torch.ones_like(input_ids)
     for length in (SHORT, LONG):
         attention_mask[1, length - 9 : length] = 0
