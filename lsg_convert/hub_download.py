@@ -16,7 +16,7 @@ from lsg_convert.hub_errors import hub_error, is_connection_error, is_offline, i
 from lsg_convert.progress import Advance, Reporter
 from lsg_convert.safe_files import printable
 
-ATTEMPTS = 3
+ATTEMPTS = 2  # the client has tried several times itself
 _T = TypeVar("_T")
 
 _WANTED = re.compile(

@@ -74,7 +74,7 @@ def hub_error(error: BaseException, repo_id: str, revision: str | None = None) -
             f"there is no model '{shown}' on the Hub, or you may not see it", f"{meant} If it is private, {_LOG_IN}"
         )
     if status == 401:
-        return OutsideError(f"the Hub does not accept the token that was used for '{shown}'", _LOG_IN)
+        return OutsideError(f"the Hub refused '{shown}': no token was sent, or one that it does not accept", _LOG_IN)
     if status == 403:
         return OutsideError(
             f"the Hub forbids this on '{shown}' to the token that was used", "use a token that has the permission"

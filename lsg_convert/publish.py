@@ -96,7 +96,8 @@ def push(
             is_private = _prepare(api, wanted, private, revision)
             with reporter.stage(f"Uploading {sum(files.values()) / 1e6:,.1f} MB to {printable(wanted)}"):
                 commit = _upload(api, place, wanted, list(files), title, revision, create_pr)
-                _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, state, files)
+                known = {name: entry["sha256"] for name, entry in state.record["files"].items()} if verify else {}
+                _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, files, known)
     except LSGConvertError:
         raise
     except Exception as error:
@@ -177,8 +178,10 @@ def _upload(
     return retrying(upload, attempts=1 if create_pr else 3)
 
 
-def _check_uploaded(api: HfApi, repo_id: str, revision: str | None, state: FolderState, files: dict[str, int]) -> None:
-    """Raise OutsideError unless the Hub has every file, with the content that the record knows."""
+def _check_uploaded(
+    api: HfApi, repo_id: str, revision: str | None, files: dict[str, int], known: dict[str, str]
+) -> None:
+    """Raise OutsideError unless the Hub has every file, with the size that we sent and the hash that is known."""
     names = list(files)
     there = {
         item.path: item
@@ -187,9 +190,8 @@ def _check_uploaded(api: HfApi, repo_id: str, revision: str | None, state: Folde
     }
     for name, size in files.items():
         item: Any = there.get(name)
-        recorded = state.record["files"].get(name, {}).get("sha256")
         lfs = getattr(item, "lfs", None)
-        if item is None or item.size != size or (lfs and name not in state.changed and lfs.sha256 != recorded):
+        if item is None or item.size != size or (lfs and lfs.sha256 != known.get(name, lfs.sha256)):
             raise OutsideError(
                 f"'{printable(name)}' did not arrive whole at '{printable(repo_id)}'", "run the same command again"
             )

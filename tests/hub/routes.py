@@ -69,11 +69,9 @@ def _repository(handler: _Handler, repo_id: str, *, files: bool = False, write: 
     user = _user(handler)
     if repository is None or (repository.private and user != repository.owner):
         # without a token the Hub does not say whether there is anything
-        raise (
-            Refused(404, "Repository not found", "RepoNotFound")
-            if user
-            else Refused(401, "Invalid username or password.")
-        )
+        if user is None:
+            raise Refused(401, "Invalid username or password.", "RepoNotFound")
+        raise Refused(404, "Repository not found", "RepoNotFound")
     if files and repository.gated and user != repository.owner and user not in repository.granted:
         raise Refused(403 if user else 401, f"Access to model {repo_id} is restricted.", "GatedRepo")
     if write:

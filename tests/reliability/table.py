@@ -59,7 +59,8 @@ class Table:
         counted = ", ".join(f"{count:,} {name}" for name, count in FUZZED.items() if count)
         parts.append(
             f"## Fuzzing\n\nhypothesis makes up and damages {counted or 'nothing'} in every run of the suite "
-            f"({sum(FUZZED.values()):,} cases): each is read, or refused with a sentence; none crashes, hangs or writes.\n\n"
+            f"({sum(FUZZED.values()):,} cases): each is read, or refused with a sentence; none crashes, hangs or "
+            "writes.\n\n"
             f"{len(self._rows)} rows above.\n"
         )
         DOCUMENT.write_text("\n".join(parts), encoding="utf-8")
