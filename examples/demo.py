@@ -9,6 +9,7 @@ LICENSE file of this repository.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -30,7 +31,9 @@ QUESTIONS = (
 
 def main(output: Path) -> None:
     """Convert, compare on short texts, embed the long one."""
-    source = minilm_folder()
+    source = output.parent / "all-MiniLM-L6-v2"
+    if not source.is_dir():
+        shutil.copytree(minilm_folder(), source)
     command = ["lsg-convert", str(source), "--max-len", "4096", "--output", str(output), "--force"]
     print(f"$ {' '.join(command)}", flush=True)
     subprocess.run([Path(sysconfig.get_path("scripts")) / command[0], *command[1:]], check=True)

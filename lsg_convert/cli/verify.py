@@ -30,20 +30,46 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    revision: p.Revision = None,
-    token: p.Token = None,
-    cache_dir: p.CacheDir = None,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            help="The last level to run: integrity, exact, kernel, drift, reach (or 1 to 5). Default: reach.",
+            rich_help_panel=CHECKS_PANEL,
+            show_default=False,
+        ),
+    ] = None,
     text: Annotated[
         Path | None,
         typer.Option(
-            help="Text to measure on. Default: a few paragraphs that come along.",
+            help="Text to measure on. Default: a few paragraphs in several languages that come along.",
             rich_help_panel=CHECKS_PANEL,
             show_default=False,
         ),
     ] = None,
     atol: Annotated[
-        float, typer.Option(help="Largest difference of logits that counts as equal.", rich_help_panel=CHECKS_PANEL)
-    ] = 1e-4,
+        float | None,
+        typer.Option(
+            help="Largest difference of logits that counts as equal. Default: 1e-4 in float32.",
+            rich_help_panel=CHECKS_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    max_kl: Annotated[
+        float | None,
+        typer.Option(
+            help="Fail when drift exceeds this Kullback-Leibler divergence (nats). Default: only report it.",
+            rich_help_panel=CHECKS_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option(
+            help="Fail when the best token is the source's in fewer cases (0 to 1). Default: only report it.",
+            rich_help_panel=CHECKS_PANEL,
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[
         str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.", rich_help_panel=CHECKS_PANEL)
     ] = "cpu",
@@ -51,6 +77,25 @@ def verify(
         Literal["float32", "float16", "bfloat16"],
         typer.Option(help="Type to compute in.", rich_help_panel=CHECKS_PANEL),
     ] = "float32",
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Skip what would need more memory than this, e.g. 4GB.",
+            rich_help_panel=CHECKS_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            help="Run the folder's modeling files although they are not those that lsg-convert ships.",
+            rich_help_panel=CHECKS_PANEL,
+        ),
+    ] = False,
+    revision: p.Revision = None,
+    token: p.Token = None,
+    cache_dir: p.CacheDir = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
 ) -> None:
@@ -62,7 +107,7 @@ def verify(
     Examples:
       lsg-convert verify
       lsg-convert verify ./lsg-bart-base-4096 --source ./my-bart
-      lsg-convert verify ./lsg-bart-base-4096 --json
+      lsg-convert verify ./lsg-bart-base-4096 --level exact --json
     """
     console = Console(json, quiet, secrets=[token])
     with console.working():
@@ -71,17 +116,22 @@ def verify(
         report = lsg_convert.verify(
             folder,
             source=source,
+            level=level,
+            text=text,
+            atol=atol,
+            max_kl=max_kl,
+            min_agreement=min_agreement,
+            device=device,
+            dtype=dtype,
+            max_memory=max_memory,
+            trust_remote_code=trust_remote_code,
             revision=revision,
             token=token,
             cache_dir=cache_dir,
-            text=text,
-            atol=atol,
-            device=device,
-            dtype=dtype,
             reporter=console,
         )
     from lsg_convert.cli.render import report_table
 
     console.result(report.as_dict(), *report_table(report.as_dict(), console.clean))
-    if not report.passed:
+    if report.failed:
         raise typer.Exit(1)
