@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lsg_convert.families import FAMILIES
+from lsg_convert.picture import ATTENTION, VERIFICATION
 from lsg_convert.safe_files import printable
 from lsg_convert.source import Source
+from lsg_convert.verify.report import sentence
 
 # What of the source's card still holds for the converted model. A licence is inherited or left out, never made up.
 _INHERITED = (
@@ -19,6 +22,8 @@ _INHERITED = (
     "library_name",
     "metrics",
 )
+_BEGIN, _END = "<!-- lsg-convert verify -->", "<!-- /lsg-convert verify -->"  # between them `verify` rewrites the card
+_MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
 _TAGS = ("lsg", "long-context", "custom_code")
 
 
@@ -72,6 +77,8 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
             f"Converted with `lsg-convert` {record['version']}; not trained further.\n",
             "## Use\n",
             _usage(record),
+            "## What a token attends\n",
+            _attention(record),
             "## What was changed\n",
             _changes(record),
             "## Settings\n",
@@ -79,8 +86,21 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
             "| setting | value |\n|---|---|",
             *(f"| `{key}` | `{value}` |" for key, value in record["lsg"].items()),
             "",
+            _verification(folder, record),
         ]
     )
+
+
+def update_card(folder: Path, record: dict[str, Any]) -> None:
+    """Put the record's verification into the card in `folder`, and leave what else it says alone."""
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before, found, rest = text.partition(_BEGIN)
+    _, closed, after = rest.partition(_END)
+    section = _verification(folder, record)
+    if not found or not closed:
+        before, after = text.rstrip("\n") + "\n\n", ""
+    path.write_text((before.lstrip("\n") if not text else before) + section.rstrip("\n") + (after or "\n"), encoding="utf-8")
 
 
 def _usage(record: dict[str, Any]) -> str:
@@ -96,9 +116,61 @@ def _usage(record: dict[str, Any]) -> str:
     ]
     if auto_class == "AutoModelForSeq2SeqLM":
         lines += ["tokens = model.generate(**inputs, max_new_tokens=64)", "print(tokenizer.decode(tokens[0]))"]
+    elif auto_class == "AutoModelForMultipleChoice":
+        lines += [
+            "choices = {name: tensor.unsqueeze(0) for name, tensor in inputs.items()}  # one question, its choices in rows",
+            "print(model(**choices).logits)",
+        ]
+    elif auto_class == "AutoModel" and FAMILIES[record["family"]].is_seq2seq:
+        lines += ["states = model.get_encoder()(**inputs)[0]", "print(states.shape)"]
     else:
         lines += ["outputs = model(**inputs)", "print(outputs[0].shape)"]
     return "\n".join([*lines, "```", ""])
+
+
+def _attention(record: dict[str, Any]) -> str:
+    """The attention picture, and what its colours mean in the folder's own numbers."""
+    lsg = record["lsg"]
+    block = lsg["block_size"]
+    legend = [f"**blue**, every token of its own block of {block} and of both neighbours"]
+    if lsg["sparsity_type"] != "none" and lsg["sparse_block_size"] and lsg["sparsity_factor"]:
+        legend.append(
+            f"**orange**, on each side {lsg['sparse_block_size']} sparse entries, one for {lsg['sparsity_factor']} tokens "
+            f"(`{lsg['sparsity_type']}`)"
+        )
+    if lsg["num_global_tokens"]:
+        legend.append(f"**green**, {lsg['num_global_tokens']} global, which attend all tokens and are attended by all")
+    return (
+        "![A band of blue along the diagonal, orange beside it, green along two edges: what each token attends]"
+        f"({ATTENTION})\n\n"
+        f"A row for every token of a long text, and in it what that token attends: {'; '.join(legend)}. "
+        f"Texts of up to {2 * block} tokens are attended in full, as in the source.\n"
+    )
+
+
+def _verification(folder: Path, record: dict[str, Any]) -> str:
+    """The section that says what was verified, between its marks."""
+    report = record["verification"]
+    lines = [_BEGIN, "## Verification", ""]
+    if not report:
+        lines += ["Not verified: it was converted with `--no-verify`. `lsg-convert verify` in this folder does it.", ""]
+        return "\n".join([*lines, _END, ""])
+    lines += [sentence(report), "", "| check | measured | tolerance | |", "|---|---|---|---|"]
+    for check in report["checks"]:
+        measured = " – ".join(part for part in (check["measured"], check["reason"]) if part)
+        cells = (check["name"], measured, check["tolerance"] or "", _MARKS[check["status"]])
+        lines.append("| " + " | ".join(printable(cell, 500).replace("|", "\\|") for cell in cells) + " |")
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    lines += ["", f"Measured in {report['dtype']} on {report['device']}; {versions}. `lsg-convert verify` does it again.", ""]
+    if (folder / VERIFICATION).is_file():
+        lines += [
+            f"![Similarity of token vectors to the source's, by position in the text]({VERIFICATION})",
+            "",
+            "Where the source can read the text whole (shaded), both models read the same. Beyond, the source reads it in "
+            "windows of its own length; moving those windows changes the source's own tokens as the dashed line shows.",
+            "",
+        ]
+    return "\n".join([*lines, _END, ""])
 
 
 def _changes(record: dict[str, Any]) -> str:
@@ -106,6 +178,7 @@ def _changes(record: dict[str, Any]) -> str:
         "extend": "position rows repeated",
         "compute": "sinusoids continued",
         "new": "new",
+        "zeros": "new, zeros: a bias that training may change",
         "cast": "cast",
         "replace": "initialised again",
         "drop": "left out (an index buffer)",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,9 @@ from lsg_convert.families import Family
 from lsg_convert.folder import check_output, staged
 from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.plan import Plan, make_plan
+from lsg_convert.picture import draw_attention
 from lsg_convert.progress import Reporter, SilentReporter
+from lsg_convert.quiet import libraries_quiet
 from lsg_convert.record import make_record, write_record
 from lsg_convert.safe_files import printable
 from lsg_convert.source import Source, resolve_source
@@ -79,11 +79,15 @@ def convert(
 ) -> ConversionResult:
     """Convert `model` (a folder, a short name or a Hub id) into a folder with LSG attention.
 
+    With `verify` the folder takes its place only when it holds the source's weights and, up to the dense limit, computes
+    what the source computes.
+
     `options` are the fields of `ConvertOptions`: max_len, output, block_size, sparsity_type, num_global_tokens, ….
 
     Raises:
         RequestError: the request or the source is wrong.
         OutsideError: network, disk or permission failed.
+        VerificationError: what was written does not compute what its source computes; it is not kept.
     """
     started = time.monotonic()
     reporter = reporter or SilentReporter()
@@ -99,8 +103,12 @@ def convert(
     if dry_run:
         return ConversionResult(source, plan, output.resolve(), time.monotonic() - started)
     _refuse_source_as_output(source, output)
-    with staged(output, asked.force) as folder, _libraries_quiet():
+    with staged(output, asked.force) as folder, libraries_quiet():
         record = _write_folder(folder, source, checkpoint, plan, asked, reporter)
+        if verify:
+            record["verification"] = _verify_folder(folder, source, record, reporter)
+            write_record(folder, record)
+        write_card(folder, source, record)
     return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record)
 
 
@@ -146,16 +154,29 @@ def _write_folder(
     (folder / "config.json").write_text(json.dumps(plan.config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
-        special_tokens = read_special_tokens(folder, vocabulary)
+        special_tokens = read_special_tokens(folder, vocabulary, plan.family)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
     for path in modeling_files(plan.family):
         shutil.copyfile(path, folder / path.name)
     hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
+    draw_attention(folder, plan.lsg)
     record = make_record(source, plan, options, folder, hashes)
-    write_card(folder, source, record)
     write_record(folder, record)
     return record
+
+
+def _verify_folder(folder: Path, source: Source, record: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+    """Compare the new folder with its source; returns the report.
+
+    Raises:
+        VerificationError: a check failed.
+    """
+    from lsg_convert.verify.run import verify_conversion
+
+    report = verify_conversion(folder, source, record, reporter)
+    report.raise_if_failed()
+    return report.as_dict()
 
 
 def modeling_files(family: Family) -> list[Path]:
@@ -181,19 +202,3 @@ def _refuse_source_as_output(source: Source, output: Path) -> None:
         raise RequestError(
             f"the output {printable(output, 300)} is the source itself, or holds it.", "Choose another --output."
         )
-
-
-@contextmanager
-def _libraries_quiet() -> Iterator[None]:
-    """Keep transformers' own warnings and progress bars off the terminal: what matters is reported here."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

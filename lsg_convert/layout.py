@@ -55,7 +55,7 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
     layers = _positive(config, family.num_layers, complaints)
     heads = _positive(config, family.num_heads, complaints)
     width = _positive(config, family.hidden_size, complaints)
-    if not complaints and width % heads:
+    if not complaints and family.head_width is None and width % heads:
         complaints.append(f"{family.hidden_size}={width} is not a multiple of {family.num_heads}={heads}")
 
     words = checkpoint.tensors[layout.word_embeddings]
@@ -79,6 +79,9 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
 
     lengths = []
     limit = _positive(config, "max_position_embeddings", complaints) if family.positions else 0
+    if not family.positions:
+        field, usual = family.trained_length
+        lengths.append(_positive({field: usual, **config}, field, complaints))
     for table in family.positions:
         name = layout.name(table.tensor)
         expected = limit - family.config_positions_offset(config)
@@ -98,7 +101,7 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
             f"weights and config.json contradict each other: {printable(shown, 1000)}.",
             "Restore the config.json that belongs to these weights.",
         )
-    return min(lengths, default=0)
+    return min(lengths)
 
 
 def _positive(config: dict[str, Any], key: str, complaints: list[str]) -> int:

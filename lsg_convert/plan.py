@@ -25,7 +25,7 @@ _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 @dataclass(frozen=True)
 class TensorPlan:
     """One tensor of the output. Actions: copy (bytes), cast, extend (repeat position rows), compute (sinusoids), new,
-    replace (globals).
+    replace (globals), zeros.
     """
 
     name: str
@@ -145,7 +145,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         # Without BOS the first row is a row like any other.
         positions=options.positions if bos else "tile-all",
         opens_with_bos=bos,
-        global_init=_global_init(options, is_lsg_source),
+        global_init=_global_init(family, options, is_lsg_source),
         tensors=tensors,
         dropped=dropped,
         config=_target_config(config, family, architecture, lsg, max_len, options.dtype),
@@ -166,6 +166,7 @@ def choose_architecture(checkpoint: Checkpoint, family: Family, asked: str | Non
         return name, _missing_head_notes(checkpoint, family, name)
     named = checkpoint.config.get("architectures") or [None]
     name = str(named[0]).removeprefix("LSG") if isinstance(named, list) and named else "None"
+    name = family.former_heads.get(name, name)
     if name in family.heads:
         return name, _missing_head_notes(checkpoint, family, name)
     inferred = _architecture_of_tensors(checkpoint, family)
@@ -215,6 +216,7 @@ def _lsg_options(
     source = dict(config) if is_lsg_source else {}
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
     source.setdefault("mask_first_token", bos)
+    source.setdefault("pool_with_global", bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
     lsg = options.lsg_options(source)
     heads = config.get(family.num_heads)
@@ -237,10 +239,11 @@ def _max_len(options: ConvertOptions, source_max_len: int, is_lsg_source: bool) 
     return max_len
 
 
-def _global_init(options: ConvertOptions, is_lsg_source: bool) -> str:
+def _global_init(family: Family, options: ConvertOptions, is_lsg_source: bool) -> str:
     if is_lsg_source and options.global_init is None:
         return "keep"
-    return options.global_init or "mask"
+    # Where positions do not tell them apart, mask tokens would be one and the same global, and stay so in training.
+    return options.global_init or ("mask" if family.positions else "random")
 
 
 def _plan_tensors(
@@ -275,6 +278,10 @@ def _plan_tensors(
         words = checkpoint.tensors[layout.word_embeddings]
         dtype = cast or words.dtype
         planned.append(TensorPlan(layout.global_embeddings, "new", dtype, (MAX_GLOBAL_TOKENS, words.shape[1])))
+        if family.global_bias is not None:
+            # A tensor and not a default of the code: a folder's own weights are all that its model has.
+            shape = (checkpoint.config[family.num_heads],)
+            planned.append(TensorPlan(layout.name(family.global_bias), "zeros", dtype, shape))
     return tuple(planned), tuple(dropped)
 
 
@@ -282,13 +289,17 @@ def _tensors_to_write(checkpoint: Checkpoint, family: Family, layout: Layout) ->
     """Name in the output → tensor of the checkpoint. Of tied tensors that were pickled together one is written, the
     family's first; all of them where the config says that they are not tied.
     """
-    every = {name: name for name in checkpoint.tensors}
+    aliases = checkpoint.aliases
+    words = next((name for name in map(layout.name, family.word_embeddings) if name in checkpoint.tensors), "")
+    original = aliases.get(words, words)
+    tied = {name for name in map(layout.name, family.always_tied) if aliases.get(name, name) == original} - {words}
+    every = {name: name for name in checkpoint.tensors if name not in tied}
     if checkpoint.config.get("tie_word_embeddings", True) is False:
         return every
-    words = next((name for name in map(layout.name, family.word_embeddings) if name in every), None)
-    if words in checkpoint.aliases:
-        every[words] = every.pop(checkpoint.aliases[words])
-    return {name: source for name, source in every.items() if name == words or name not in checkpoint.aliases}
+    if words in aliases:
+        every.pop(original, None)
+        every[words] = original
+    return {name: source for name, source in every.items() if name == words or name not in aliases}
 
 
 def _target_config(
@@ -302,6 +313,8 @@ def _target_config(
     target["auto_map"] = family.auto_map()
     if family.positions:
         target["max_position_embeddings"] = max_len + family.config_positions_offset(config)
+    else:
+        target[family.trained_length[0]] = max_len
     if dtype != "keep":
         for key in ("torch_dtype", "dtype"):
             if key in target:

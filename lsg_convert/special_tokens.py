@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lsg_convert.errors import RequestError
+from lsg_convert.families import Family
 from lsg_convert.safe_files import printable, read_json_object
 
 _GENERIC_TOKENIZERS = ("PreTrainedTokenizer", "TokenizersBackend")
@@ -20,7 +22,7 @@ class SpecialTokens:
     mask: int
 
 
-def read_special_tokens(folder: Path, vocabulary: int) -> SpecialTokens:
+def read_special_tokens(folder: Path, vocabulary: int, family: Family) -> SpecialTokens:
     """Load the tokenizer in `folder` (never with code of its own) and look the tokens up.
 
     Raises:
@@ -36,10 +38,19 @@ def read_special_tokens(folder: Path, vocabulary: int) -> SpecialTokens:
             "Check its tokenizer files: AutoTokenizer.from_pretrained(folder).",
         ) from error
     _name_tokenizer_class(folder, tokenizer)
-    first = _first_known(
-        tokenizer.cls_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id
-    )
-    mask = _first_known(tokenizer.mask_token_id, tokenizer.unk_token_id, first)
+    return special_tokens(tokenizer, vocabulary, family)
+
+
+def special_tokens(tokenizer: Any, vocabulary: int, family: Family) -> SpecialTokens:
+    """Look the family's tokens up in a tokenizer.
+
+    Raises:
+        RequestError: an id is outside the `vocabulary` rows of the word embeddings.
+    """
+    roles = (*family.first_token_roles, "unk")
+    first = _first_known(*(getattr(tokenizer, f"{role}_token_id", None) for role in roles))
+    mask = tokenizer.get_vocab().get(family.mask_token) if family.mask_token else tokenizer.mask_token_id
+    mask = _first_known(mask, tokenizer.unk_token_id, first)
     for name, token in (("first", first), ("mask", mask)):
         if not 0 <= token < vocabulary:
             raise RequestError(

@@ -61,6 +61,9 @@ def tensor_entries(
             rows[0] = checkpoint.read(tensor.source)[0].to(rows.dtype)
         write_tensor(rows, out)
 
+    def zeros(tensor: TensorPlan, out: BinaryIO) -> None:
+        write_tensor(torch.zeros(tensor.shape, dtype=torch_dtype(tensor.dtype)), out)
+
     produce: dict[str, Callable[[TensorPlan, BinaryIO], None]] = {
         "copy": copy,
         "cast": cast,
@@ -68,6 +71,7 @@ def tensor_entries(
         "compute": compute,
         "new": new,
         "replace": replace,
+        "zeros": zeros,
     }
     return [
         TensorEntry(
@@ -95,7 +99,7 @@ def _globals(checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, specia
         first_token=special_tokens.first,
         mask_token=special_tokens.mask,
         positional_stride=options.global_positional_stride,
-        init=options.global_init or "mask",
+        init=plan.global_init,
         seed=options.seed,
     )
 

@@ -45,11 +45,20 @@ class Family:
     hidden_size: str = "hidden_size"
     embedding_size: str | None = None  # the config's field where embeddings are not `hidden_size` wide
     num_heads: str = "num_attention_heads"
+    head_width: str | None = None  # the config's field where heads are not hidden_size / num_heads wide
+    # Without position tables: the config's field that names the length of training, and what it is where it is missing.
+    trained_length: tuple[str, int] = ("n_positions", 512)
+    global_bias: str | None = None  # the learned bias of scores towards globals, [heads]: new, and 0
     opens_with_bos: bool = True  # or with CLS
     bos_tokenizers: tuple[str, ...] = ()  # tokenizer classes that open inputs with BOS where the family's do not
+    # What global 0 is: the first of these that the tokenizer has. The mask token, where it is not a mask in name.
+    first_token_roles: tuple[str, ...] = ("cls", "bos", "pad", "eos")
+    mask_token: str | None = None
     is_seq2seq: bool = False
     obsolete_tensors: tuple[str, ...] = ()
     tied_head_tensors: tuple[str, ...] = ()
+    always_tied: tuple[str, ...] = ()  # the word embeddings under other names, whatever the config says of ties
+    former_heads: Mapping[str, str] = field(default_factory=dict)  # names that old configs have, and today's
     word_scale: Callable[[Config], float] = field(default=lambda config: 1.0)
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
     config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)
