@@ -23,6 +23,10 @@ _INHERITED = (
     "metrics",
 )
 _BEGIN, _END = "<!-- lsg-convert verify -->", "<!-- /lsg-convert verify -->"  # between them `verify` rewrites the card
+_CURVES = (
+    "Where the source can read the text whole (shaded), both models read the same. Beyond, the source reads it in windows "
+    "of its own length; moving those windows changes the source's own tokens as the dashed line shows."
+)
 _MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
 _TAGS = ("lsg", "long-context", "custom_code")
 
@@ -71,10 +75,7 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
         [
             f"---\n{header}---\n",
             f"# {name}, up to {record['max_len']:,} tokens\n",
-            f"`{name}` with LSG (Local + Sparse + Global) attention "
-            f"([arXiv 2210.15497](https://arxiv.org/abs/2210.15497)): it reads {record['max_len']:,} tokens where its source "
-            f"reads {record['source_max_len']:,}, at a cost that grows with the length and not with its square. "
-            f"Converted with `lsg-convert` {record['version']}; not trained further.\n",
+            _summary(name, record),
             "## Use\n",
             _usage(record),
             "## What a token attends\n",
@@ -91,6 +92,15 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
     )
 
 
+def _summary(name: str, record: dict[str, Any]) -> str:
+    return (
+        f"`{name}` with LSG (Local + Sparse + Global) attention ([arXiv 2210.15497](https://arxiv.org/abs/2210.15497)): "
+        f"it reads {record['max_len']:,} tokens where its source reads {record['source_max_len']:,}, at a cost that "
+        f"grows with the length and not with its square. Converted with `lsg-convert` {record['version']}; not trained "
+        "further.\n"
+    )
+
+
 def update_card(folder: Path, record: dict[str, Any]) -> None:
     """Put the record's verification into the card in `folder`, and leave what else it says alone."""
     path = folder / "README.md"
@@ -100,7 +110,9 @@ def update_card(folder: Path, record: dict[str, Any]) -> None:
     section = _verification(folder, record)
     if not found or not closed:
         before, after = text.rstrip("\n") + "\n\n", ""
-    path.write_text((before.lstrip("\n") if not text else before) + section.rstrip("\n") + (after or "\n"), encoding="utf-8")
+    path.write_text(
+        (before.lstrip("\n") if not text else before) + section.rstrip("\n") + (after or "\n"), encoding="utf-8"
+    )
 
 
 def _usage(record: dict[str, Any]) -> str:
@@ -118,7 +130,7 @@ def _usage(record: dict[str, Any]) -> str:
         lines += ["tokens = model.generate(**inputs, max_new_tokens=64)", "print(tokenizer.decode(tokens[0]))"]
     elif auto_class == "AutoModelForMultipleChoice":
         lines += [
-            "choices = {name: tensor.unsqueeze(0) for name, tensor in inputs.items()}  # one question, its choices in rows",
+            "choices = {name: tensor.unsqueeze(0) for name, tensor in inputs.items()}  # one question, one choice",
             "print(model(**choices).logits)",
         ]
     elif auto_class == "AutoModel" and FAMILIES[record["family"]].is_seq2seq:
@@ -135,8 +147,8 @@ def _attention(record: dict[str, Any]) -> str:
     legend = [f"**blue**, every token of its own block of {block} and of both neighbours"]
     if lsg["sparsity_type"] != "none" and lsg["sparse_block_size"] and lsg["sparsity_factor"]:
         legend.append(
-            f"**orange**, on each side {lsg['sparse_block_size']} sparse entries, one for {lsg['sparsity_factor']} tokens "
-            f"(`{lsg['sparsity_type']}`)"
+            f"**orange**, on each side {lsg['sparse_block_size']} sparse entries, one for {lsg['sparsity_factor']} "
+            f"tokens (`{lsg['sparsity_type']}`)"
         )
     if lsg["num_global_tokens"]:
         legend.append(f"**green**, {lsg['num_global_tokens']} global, which attend all tokens and are attended by all")
@@ -161,13 +173,16 @@ def _verification(folder: Path, record: dict[str, Any]) -> str:
         cells = (check["name"], measured, check["tolerance"] or "", _MARKS[check["status"]])
         lines.append("| " + " | ".join(printable(cell, 500).replace("|", "\\|") for cell in cells) + " |")
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    lines += ["", f"Measured in {report['dtype']} on {report['device']}; {versions}. `lsg-convert verify` does it again.", ""]
+    lines += [
+        "",
+        f"Measured in {report['dtype']} on {report['device']}; {versions}. `lsg-convert verify` does it again.",
+        "",
+    ]
     if (folder / VERIFICATION).is_file():
         lines += [
             f"![Similarity of token vectors to the source's, by position in the text]({VERIFICATION})",
             "",
-            "Where the source can read the text whole (shaded), both models read the same. Beyond, the source reads it in "
-            "windows of its own length; moving those windows changes the source's own tokens as the dashed line shows.",
+            _CURVES,
             "",
         ]
     return "\n".join([*lines, _END, ""])

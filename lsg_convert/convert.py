@@ -16,8 +16,8 @@ from lsg_convert.errors import RequestError
 from lsg_convert.families import Family
 from lsg_convert.folder import check_output, staged
 from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
-from lsg_convert.plan import Plan, make_plan
 from lsg_convert.picture import draw_attention
+from lsg_convert.plan import Plan, make_plan
 from lsg_convert.progress import Reporter, SilentReporter
 from lsg_convert.quiet import libraries_quiet
 from lsg_convert.record import make_record, write_record
@@ -79,8 +79,8 @@ def convert(
 ) -> ConversionResult:
     """Convert `model` (a folder, a short name or a Hub id) into a folder with LSG attention.
 
-    With `verify` the folder takes its place only when it holds the source's weights and, up to the dense limit, computes
-    what the source computes.
+    With `verify` the folder takes its place only when it holds the source's weights and, up to the dense limit,
+    computes what the source computes.
 
     `options` are the fields of `ConvertOptions`: max_len, output, block_size, sparsity_type, num_global_tokens, ….
 

@@ -1,0 +1,35 @@
+"""The lengths that checks measure at: one of every regime that the attention distinguishes."""
+
+from __future__ import annotations
+
+from lsg_convert.modeling.lsg_options import LSGOptions
+
+DEFAULT_SOURCE_LENGTH = 512  # of a source that has no position table and so no limit of its own
+
+
+def dense_lengths(options: LSGOptions, limit: int) -> list[int]:
+    """Lengths at which every query attends every key: half a block and a bit, a block, between, and the dense limit."""
+    block = options.block_size
+    return _within([block // 2 + 3, block, block + block // 2 + 1, options.dense_limit], limit)
+
+
+def window_lengths(options: LSGOptions, limit: int) -> list[int]:
+    """Lengths at which blocks see windows: just above the dense limit, unaligned, aligned.
+
+    The last is long enough for a block with sparse entries on both sides.
+    """
+    block = options.block_size
+    reach = -(-options.sparse_block_size * options.sparsity_factor // block) if options.has_sparse else 0
+    whole = (3 + 2 * min(reach, 3)) * block
+    lengths = [2 * block + 1, whole - block // 2 - 1, whole]
+    return [length for length in _within(lengths, limit) if length > options.dense_limit]
+
+
+def drift_lengths(options: LSGOptions, limit: int) -> list[int]:
+    """Lengths above the dense limit, up to the source's own maximum."""
+    return sorted({*window_lengths(options, limit), *([limit] if limit > options.dense_limit else [])})
+
+
+def _within(lengths: list[int], limit: int) -> list[int]:
+    """`lengths` cut to `limit`, each once, in order."""
+    return sorted({max(3, min(length, limit)) for length in lengths})
