@@ -17,7 +17,7 @@ from torch.nn import functional
 from .lsg_bias import PositionBias
 from .lsg_options import LSGOptions
 from .lsg_selection import SparseEntries, select_entries
-from .lsg_windows import KeyMask, Window, see
+from .lsg_windows import KeyMask, Sequence, Window
 
 __all__ = ["KeyMask", "LSGOptions", "PositionBias", "lsg_attention"]
 
@@ -49,13 +49,15 @@ def lsg_attention(
     if num_globals:
         # A global's bias is the same for all keys and drops out of the softmax.
         parts.append(_attend(query[:, :, :num_globals], key, value, key_mask.every_key, None, scale, dropout_p))
+    keys = Sequence(key, None if entries is None else entries.key, num_globals, options)
+    values = Sequence(value, None if entries is None else entries.value, num_globals, options)
     for window in key_mask.windows(options):
         first, count = num_globals + window.block * options.block_size, window.num_blocks
         blocks = query[:, :, first : first + count * options.block_size]
         context = _attend(
             _fold(blocks.unflatten(2, (count, -1))),
-            _fold(see(key, None if entries is None else entries.key, window, num_globals, options)),
-            _fold(see(value, None if entries is None else entries.value, window, num_globals, options)),
+            _fold(keys.see(window)),
+            _fold(values.see(window)),
             _kept(key_mask, entries, window, options),
             _bias(position_bias, key_mask, entries, window, options),
             scale,
@@ -100,7 +102,7 @@ def _kept(key_mask: KeyMask, entries: SparseEntries | None, window: Window, opti
         sparse = all_kept[None].expand(1, 1, entries.key.shape[2]) if entries.keep is None else entries.keep
     keep = keep[:, None].expand(key_mask.batch_size, 1 if sparse is None else sparse.shape[1], -1)
     sparse = None if sparse is None else sparse.expand(key_mask.batch_size, -1, -1)
-    return _fold(see(keep, sparse, window, key_mask.num_global_tokens, options)).unsqueeze(2)
+    return _fold(Sequence(keep, sparse, key_mask.num_global_tokens, options).see(window)).unsqueeze(2)
 
 
 def _bias(
@@ -123,6 +125,6 @@ def _bias(
     if sparse is not None:
         sparse = sparse.reshape(*[1] * (3 - sparse.dim()), *sparse.shape)
         keys = keys.expand(*sparse.shape[:2], -1)
-    keys = see(keys, sparse, window, 0, options)
+    keys = Sequence(keys, sparse, 0, options).see(window)
     queries = queries.unflatten(0, (window.num_blocks, -1))
     return _fold(position_bias.window(queries, keys, key_mask.num_global_tokens, key_mask.num_tokens))

@@ -85,7 +85,7 @@ class KeyMask:
     def windows(self, options: LSGOptions) -> list[Window]:
         """The windows of all blocks, in order; planned once."""
         if self._windows is None:
-            self._windows = plan_windows(self, options, _blocks_at_once(self, options))
+            self._windows = plan_windows(self, options, _blocks_at_once(self))
         return self._windows
 
 
@@ -122,34 +122,60 @@ def _continues(before: Window, window: Window, block: int, step: int) -> bool:
     return shifted == [window.local, window.left, window.right] and before.masked == window.masked
 
 
-def _blocks_at_once(key_mask: KeyMask, options: LSGOptions) -> int:
+def _blocks_at_once(key_mask: KeyMask) -> int:
     """How many blocks to attend in one call.
 
-    On a CPU few: their keys are gathered into memory that stays in the cache, and there is never much of it. Elsewhere,
-    and in a graph, all of them: there it is calls that cost.
+    On a CPU one: its keys are gathered into memory that stays in the cache, and there is never much of it. Elsewhere, and
+    in a graph, all of them: there it is calls that cost.
     """
-    if not _is_eager_on_cpu(key_mask.device):
-        return key_mask.num_tokens
-    return max(1, 256 // (options.block_size * key_mask.batch_size))
+    return 1 if _is_eager_on_cpu(key_mask.device) else key_mask.num_tokens
 
 
-def see(sequence: Tensor, sparse: Tensor | None, window: Window, num_globals: int, options: LSGOptions) -> Tensor:
-    """What each block sees of [globals | tokens] and of the entries: [B, H, L, ...] -> [B, H, num_blocks, W, ...]."""
-    parts = []
-    if num_globals:
-        globals_ = sequence[:, :, None, :num_globals]
-        parts.append(globals_.expand(-1, -1, window.num_blocks, *globals_.shape[3:]))
-    if sparse is not None:
-        sides = [side for side in (window.left, window.right) if side[0] < side[1]]
-        parts += [_slide(sparse, side, window.num_blocks, options.step) for side in sides]
-    parts.append(_slide(sequence[:, :, num_globals:], window.local, window.num_blocks, options.block_size))
-    return torch.cat(parts, dim=3)
+class Sequence:
+    """Keys or values, [globals | tokens] [B, H, G + T, ...] and entries [B, H, E, ...], seen window by window."""
+
+    def __init__(self, sequence: Tensor, entries: Tensor | None, num_globals: int, options: LSGOptions) -> None:
+        self.globals = sequence[:, :, None, :num_globals]
+        self.tokens = _Shelf(sequence[:, :, num_globals:], options.block_size)
+        self.entries = None if entries is None else _Shelf(entries, options.step)
+
+    def see(self, window: Window) -> Tensor:
+        """What each block sees: [B, H, num_blocks, W, ...]."""
+        parts = []
+        if self.globals.shape[3]:
+            parts.append(self.globals.expand(-1, -1, window.num_blocks, *self.globals.shape[3:]))
+        if self.entries is not None:
+            parts += self.entries.spans(window.left, window.num_blocks)
+            parts += self.entries.spans(window.right, window.num_blocks)
+        return torch.cat(parts + self.tokens.spans(window.local, window.num_blocks), dim=3)
 
 
-def _slide(sequence: Tensor, span: tuple[int, int], count: int, shift: int) -> Tensor:
-    """Views of ``count`` spans, each ``shift`` further on: [B, H, L, ...] -> [B, H, count, span, ...]."""
-    reached = sequence[:, :, span[0] : span[1] + (count - 1) * shift]
-    return reached.unfold(2, span[1] - span[0], shift).movedim(-1, 3)
+class _Shelf:
+    """A sequence [B, H, L, ...] of which overlapping spans are taken, each ``shift`` further on than the one before.
+
+    In training, single spans are put together from pieces that are cut once: the gradients of slices would each be as long
+    as the sequence, and training time quadratic in it.
+    """
+
+    def __init__(self, sequence: Tensor, shift: int) -> None:
+        self.sequence = sequence
+        self.shift = shift
+        self.pieces = sequence.unsqueeze(2).split(shift, dim=3) if sequence.requires_grad else ()
+
+    def spans(self, span: tuple[int, int], count: int) -> list[Tensor]:
+        """Parts of ``count`` spans, each [B, H, count, part, ...]."""
+        first, last = span
+        if first == last:
+            return []
+        if count > 1 or not self.pieces:
+            reached = self.sequence[:, :, first : last + (count - 1) * self.shift]
+            return [reached.unfold(2, last - first, self.shift).movedim(-1, 3)]
+        parts = []
+        for i in range(first // self.shift, -(-last // self.shift)):
+            start, stop = max(first - i * self.shift, 0), min(last - i * self.shift, self.shift)
+            whole = start == 0 and stop == self.shift
+            parts.append(self.pieces[i] if whole else self.pieces[i][:, :, :, start:stop])
+        return parts
 
 
 def _is_eager_on_cpu(device: torch.device) -> bool:
