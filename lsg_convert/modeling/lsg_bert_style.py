@@ -9,7 +9,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling
+from transformers.modeling_outputs import (
+    BaseModelOutput,
+    BaseModelOutputWithPastAndCrossAttentions,
+    BaseModelOutputWithPoolingAndCrossAttentions,
+)
 from transformers.utils import logging
 
 from .lsg_encoder import LSGEncoder, check_length, finish, refuse_attentions, refuse_head_mask
@@ -28,6 +32,7 @@ class LSGBertStyleModel(LSGEncoder):
     globals_before = "embeddings.LayerNorm"  # the submodule that gets the summed embeddings, and the globals with them
     further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
     can_decode = True  # whether the library's model knows is_decoder
+    has_token_types = True
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
@@ -80,6 +85,8 @@ class LSGBertStyleModel(LSGEncoder):
             "inputs_embeds": inputs_embeds,
             **{name: kwargs.pop(name, None) for name in self.further_embedding_inputs},
         }
+        if not self.has_token_types and embedding_inputs.pop("token_type_ids") is not None:
+            raise ValueError("token_type_ids are given, but this kind of model has no token types: leave them out.")
         if self.is_decoder():
             return super().forward(
                 attention_mask=attention_mask,
@@ -106,14 +113,11 @@ class LSGBertStyleModel(LSGEncoder):
         return self.embeddings(**embedding_inputs)
 
     def pool(self, encoded: BaseModelOutput) -> BaseModelOutput:
-        """Add the pooler's output, in models that can have a pooler."""
+        """Add the pooler's output, in models that can have a pooler; and a cache, empty, for which LM heads ask."""
         if not hasattr(self, "pooler"):
-            return encoded
-        return BaseModelOutputWithPooling(
-            last_hidden_state=encoded.last_hidden_state,
-            pooler_output=None if self.pooler is None else self.run_pooler(encoded.last_hidden_state),
-            hidden_states=encoded.hidden_states,
-        )
+            return BaseModelOutputWithPastAndCrossAttentions(**encoded)
+        pooled = None if self.pooler is None else self.run_pooler(encoded.last_hidden_state)
+        return BaseModelOutputWithPoolingAndCrossAttentions(**encoded, pooler_output=pooled)
 
     def run_pooler(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """[batch, T, width] → [batch, width]."""

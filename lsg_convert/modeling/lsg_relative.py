@@ -26,23 +26,26 @@ class GlobalBias(nn.Module):
 class LSGRelativeSelfAttention(LSGSelfAttention):
     """LSG self-attention with a bias by distance; `use_bias` says which."""
 
-    def use_bias(self, by_bucket: nn.Embedding, towards_globals: GlobalBias, max_distance: int) -> None:
+    def use_bias(
+        self, by_bucket: nn.Embedding, towards_globals: GlobalBias, num_buckets: int, max_distance: int
+    ) -> None:
         """Take the bias from modules that belong to someone else: layers share them.
 
         Args:
-            by_bucket: [buckets, heads]; half of the buckets look back, half ahead.
+            by_bucket: [buckets, heads].
             towards_globals: the bias towards globals.
+            num_buckets: half of them look back, half ahead.
             max_distance: from here on, all distances share one bucket.
         """
         # In a tuple, so that the modules are not registered here, under a second name.
-        self._bias = (by_bucket, towards_globals, max_distance)
+        self._bias = (by_bucket, towards_globals, num_buckets, max_distance)
 
     def attend(self, hidden_states: torch.Tensor, key_mask: KeyMask, position_bias: Any = None) -> torch.Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
-        by_bucket, towards_globals, max_distance = self._bias
+        by_bucket, towards_globals, num_buckets, max_distance = self._bias
 
         def relative(distance: torch.Tensor) -> torch.Tensor:
-            bucket = distance_bucket(distance, by_bucket.num_embeddings, max_distance)
+            bucket = distance_bucket(distance, num_buckets, max_distance)
             return by_bucket(bucket.to(by_bucket.weight.device)).to(distance.device)
 
         # Anew in every layer: cheap (2 T distances), and a checkpointed layer can be run again on its own.

@@ -56,7 +56,12 @@ class LSGT5StyleEncoder(LSGEncoder):
         for attention in attentions:
             # A layer without a table of its own uses that of the layer before.
             table = getattr(attention.SelfAttention, "relative_attention_bias", table)
-            attention.SelfAttention.use_bias(table, self.global_bias, config.relative_attention_max_distance)
+            attention.SelfAttention.use_bias(
+                table,
+                self.global_bias,
+                config.relative_attention_num_buckets,
+                config.relative_attention_max_distance,
+            )
         self.post_init()
 
     def forward(
