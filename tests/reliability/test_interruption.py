@@ -1,0 +1,150 @@
+"""Runs that are killed, interrupted or raced: what has the final name is complete, and the next run succeeds."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.command import COMMAND, Run, fresh_environment, lsg_convert, run
+from tests.reliability.conftest import LENGTHS, tree
+
+Row = Callable[..., None]
+ROOT = Path(__file__).parents[2]
+# many small shards: many points at which a run can be stopped
+OPTIONS = (*LENGTHS, "--max-shard-size", "40KB", "--output", "out", "--no-verify")
+
+
+def _stopped(source: Path, signal: str, point: int, *options: str) -> Run:
+    script = str(ROOT / "tests" / "reliability" / "interrupted.py")
+    command = [sys.executable, script, signal, str(point), "./source", *OPTIONS, *options]
+    return run(command, source.parent, PYTHONPATH=str(ROOT))
+
+
+def _assert_complete(folder: Path) -> None:
+    """All files are there, with the hashes that the record knows."""
+    done = lsg_convert("push", str(folder), "me/x", "--dry-run", "--quiet", cwd=folder.parent)
+    assert done.code == 0, done.output
+
+
+def _hidden(place: Path) -> list[str]:
+    return [path.name for path in place.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("point", [0, 1, 3, 5, 8, 11, 14, 17, 20, 23])
+def test_sigkill_at_ten_points(point: int, source: Path, row: Row) -> None:
+    before = tree(source)
+    killed = _stopped(source, "SIGKILL", point)
+    assert killed.code == -9, killed.output
+    assert not (source.parent / "out").exists(), "a folder that is not complete has the final name"
+    assert tree(source) == before
+    again = lsg_convert("./source", *OPTIONS, cwd=source.parent)
+    assert again.code == 0, again.output
+    _assert_complete(source.parent / "out")
+    assert not _hidden(source.parent), "what the killed run left was not cleared away"
+    row(
+        "Interruption", f"SIGKILL after {point} steps of writing", killed, "no folder; the next run clears up, succeeds"
+    )
+
+
+@pytest.mark.parametrize("point", range(4))
+def test_sigkill_while_replacing(point: int, source: Path, converted: Path, row: Row) -> None:
+    """With --force over a complete folder there is a complete one at every moment, or after the next run."""
+    out = source.parent / "out"
+    shutil.move(converted, out)
+    before = tree(out)
+    # the last steps: files of the record, the old folder moved away, the new one moved in
+    total = _count_steps(source)
+    killed = _stopped(source, "SIGKILL", total - 1 - point, "--force")
+    assert killed.code == -9, killed.output
+    if out.exists():
+        _assert_complete(out)
+    else:
+        kept = [name for name in _hidden(source.parent) if ".replaced-" in name]
+        assert len(kept) == 1 and tree(source.parent / kept[0]) == before, "the old folder is lost"
+    again = lsg_convert("./source", *OPTIONS, "--force", cwd=source.parent)
+    assert again.code == 0, again.output
+    _assert_complete(out)
+    assert not _hidden(source.parent)
+    row(
+        "Interruption",
+        f"SIGKILL {point + 1} steps before the end of --force",
+        killed,
+        "the old or the new folder, whole",
+    )
+
+
+_STEPS: dict[str, int] = {}
+
+
+def _count_steps(source: Path) -> int:
+    """How many points a replacing run has."""
+    if "replace" not in _STEPS:
+        place = source.parents[1] / "count"
+        shutil.copytree(source.parent, place)
+        low, high = 10, 60
+        while low < high:
+            middle = (low + high) // 2
+            shutil.rmtree(place / "out")
+            shutil.copytree(source.parent / "out", place / "out")
+            if _stopped(place / "source", "SIGKILL", middle, "--force").code == -9:
+                low = middle + 1
+            else:
+                high = middle
+        _STEPS["replace"] = low
+    return _STEPS["replace"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("point", [1, 9, 20])
+def test_interrupted(name: str, code: int, point: int, source: Path, row: Row) -> None:
+    before = tree(source.parent)
+    stopped = _stopped(source, name, point)
+    assert stopped.code == code, stopped.output
+    assert "Traceback" not in stopped.output and "Interrupted" in stopped.stderr
+    assert tree(source.parent) == before, "something was left behind"
+    row("Interruption", f"{name} after {point} steps of writing", stopped)
+
+
+def test_interrupted_while_replacing(source: Path, converted: Path, row: Row) -> None:
+    out = source.parent / "out"
+    shutil.move(converted, out)
+    before = tree(out)
+    stopped = _stopped(source, "SIGINT", 10, "--force")
+    assert stopped.code == 130 and tree(out) == before and not _hidden(source.parent)
+    row("Interruption", "SIGINT while replacing a folder with --force", stopped, "the old folder, untouched")
+
+
+def test_two_at_once(source: Path, row: Row) -> None:
+    command = [COMMAND, "./source", *OPTIONS, "--quiet"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    runs = [subprocess.Popen(command, cwd=source.parent, env=fresh_environment(), **pipes) for _ in range(2)]
+    results = [(*process.communicate(timeout=120), process.returncode) for process in runs]
+    codes = sorted(code for *_, code in results)
+    assert codes == [0, 2], results
+    assert not any("Traceback" in text for *texts, _ in results for text in texts)
+    _assert_complete(source.parent / "out")
+    assert not _hidden(source.parent)
+    (loser,) = [Run(code, out, err) for out, err, code in results if code]
+    row("Interruption", "two conversions into the same output at once", loser)
+
+
+def test_two_at_once_with_force(source: Path, row: Row) -> None:
+    command = [COMMAND, "./source", *OPTIONS, "--quiet", "--force"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    runs = [subprocess.Popen(command, cwd=source.parent, env=fresh_environment(), **pipes) for _ in range(2)]
+    results = [Run(process.wait(timeout=120), *process.communicate()) for process in runs]
+    assert 0 in {result.code for result in results}, results
+    assert {result.code for result in results} <= {0, 2, 3} and not any("Traceback" in r.output for r in results)
+    _assert_complete(source.parent / "out")
+    assert not _hidden(source.parent)
+    row(
+        "Interruption",
+        "two conversions with --force into the same output",
+        results[0],
+        "one whole folder, the last one's",
+    )
