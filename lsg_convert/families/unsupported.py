@@ -23,7 +23,7 @@ _REASONS = {
 def why_unsupported(config: dict[str, Any]) -> str:
     """The reason, for any config without a family."""
     model_type = config.get("model_type")
-    if model_type is None:
+    if not isinstance(model_type, str):
         return "config.json does not name a model_type, so the kind of model is not known"
     for reason, model_types in _REASONS.items():
         if model_type in model_types:
