@@ -75,7 +75,13 @@ def run(command: list[object], check: bool = False, **variables: str) -> subproc
     """Run a program in the project's root, saying so."""
     words = [str(word) for word in command]
     print("+", " ".join(words), flush=True)
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", **variables}
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "OMP_NUM_THREADS": "1",
+        **variables,
+    }
     return subprocess.run(words, cwd=ROOT, env=environment, check=check)
 
 

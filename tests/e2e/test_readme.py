@@ -1,0 +1,55 @@
+"""What the README shows runs, in order; a folder `bart-base` stands in for the Hub."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.command import lsg_convert, python
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks() -> Iterator[tuple[str, str]]:
+    """Yield (language, code) of every block, each command a block of its own."""
+    for language, code in re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL):
+        if language == "python":
+            yield language, code
+        elif language == "bash":
+            for line in code.splitlines():
+                command = line.partition("#")[0].strip()
+                if command.startswith("lsg-convert"):
+                    yield language, command
+
+
+@pytest.mark.slow
+def test_what_it_shows_runs(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    source = checkpoint("bart", "BartForConditionalGeneration", max_positions=1024)
+    shutil.copytree(source, tmp_path / "bart-base")
+    ran = 0
+    for language, code in blocks():
+        if language == "python":
+            done = python(code, cwd=tmp_path)
+        else:
+            arguments = code.split()[1:]
+            repeated = (tmp_path / "lsg-bart-base-4096").exists() and arguments[0] == "bart-base"
+            done = lsg_convert(*arguments, *(["--force"] if repeated else []), cwd=tmp_path)
+        assert done.code == 0, f"{code}\n{done.output}"
+        ran += 1
+    assert ran >= 9
+
+
+def test_make_targets_exist() -> None:
+    makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"\bmake ([a-z-]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_options_exist(tmp_path: Path) -> None:
+    helps = "".join(lsg_convert(name, "--help", cwd=tmp_path).stdout for name in ("convert", "verify", "push"))
+    for option in set(re.findall(r"(--[a-z][a-z-]+)", README)):
+        assert option in helps, option
