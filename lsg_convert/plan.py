@@ -63,6 +63,11 @@ class Plan:
     nbytes: int
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def global_is_bos(self) -> bool:
+        """Whether global 0 can stand in for the first token of every input."""
+        return self.opens_with_bos and self.family.global_can_be_bos
+
     def changes(self) -> list[dict[str, Any]]:
         """Tensors that are not copied byte for byte, and those left out."""
         changed = [
@@ -120,7 +125,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     layout = find_layout(checkpoint, family)
     is_lsg_source = layout.global_embeddings in checkpoint.tensors
     bos = opens_with_bos(checkpoint, family)
-    lsg = _lsg_options(family, config, options, is_lsg_source, bos)
+    lsg = _lsg_options(family, config, options, is_lsg_source, bos and family.global_can_be_bos)
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source)
     architecture, notes = choose_architecture(checkpoint, family, options.architecture)
@@ -211,12 +216,12 @@ def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
 
 
 def _lsg_options(
-    family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool, bos: bool
+    family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool, global_is_bos: bool
 ) -> LSGOptions:
     source = dict(config) if is_lsg_source else {}
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
-    source.setdefault("mask_first_token", bos)
-    source.setdefault("pool_with_global", bos)
+    source.setdefault("mask_first_token", global_is_bos)
+    source.setdefault("pool_with_global", global_is_bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
     lsg = options.lsg_options(source)
     heads = config.get(family.num_heads)

@@ -63,6 +63,11 @@ class Family:
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
     config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)
 
+    @property
+    def global_can_be_bos(self) -> bool:
+        """Whether a global can stand in for BOS: not where scores tell how far BOS is, for a global stands nowhere."""
+        return self.global_bias is None
+
     def lsg_class(self, architecture: str) -> str:
         """Our class name for a library class name."""
         return f"LSG{architecture}"

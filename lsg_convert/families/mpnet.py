@@ -33,6 +33,4 @@ FAMILY = Family(
     positions=(PositionTable("embeddings.position_embeddings.weight", _two_rows),),
     obsolete_tensors=("embeddings.position_ids",),
     config_positions_offset=_two_rows,
-    # They do, but no global stands in for BOS: scores tell how far BOS is, and a global stands nowhere.
-    opens_with_bos=False,
 )

@@ -87,9 +87,9 @@ class AsShipped(ExactParity):
     def options(self, subject: Subject) -> dict[str, Any]:
         if subject.record["is_lsg_source"]:
             raise NotRunError("the source is LSG itself: its globals are trained, no dense model computes them")
-        if not subject.plan.opens_with_bos:
+        if not subject.plan.global_is_bos:
             raise NotRunError(
-                "inputs of this kind of model do not open with BOS or CLS, which a global could stand in for"
+                "no global stands in for a token: inputs do not open with BOS or CLS, or scores tell how far off it is"
             )
         shipped = asdict(subject.lsg)
         return {name: value for name, value in STAND_IN.items() if shipped[name] != value}
