@@ -1,0 +1,97 @@
+"""Below the dense limit a converted model computes what its source computes, whatever is asked of its head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tests.families.pairs import CASES, DENSE_LIMIT, USUAL, Pair, assert_same
+
+MakePair = Callable[..., Pair]
+
+
+@torch.no_grad()
+def both(pair: Pair, **inputs: Any) -> tuple[Any, Any]:
+    """What the converted model and the source return."""
+    return pair.converted(**inputs), pair.source(**inputs)
+
+
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
+@pytest.mark.parametrize(("model_type", "architecture"), CASES)
+def test_outputs_and_losses(pair: MakePair, model_type: str, architecture: str, padded: bool) -> None:
+    made = pair(model_type, architecture)
+    inputs = made.inputs(DENSE_LIMIT, padded)
+    assert_same(*both(made, **inputs, output_hidden_states=True), made.num_globals_in_encoder_states)
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), CASES)
+def test_tuples(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    inputs = {**made.inputs(20), "return_dict": False}
+    if "CausalLM" in made.auto_class or made.family.is_seq2seq:
+        inputs["use_cache"] = False
+    ours, source = both(made, **inputs)
+    tensors = [[value for value in outputs if isinstance(value, torch.Tensor)] for outputs in (ours, source)]
+    assert [value.dim() for value in tensors[0]] == [value.dim() for value in tensors[1]]
+    states = made.num_globals_in_encoder_states
+    named = [{f"{index}": value for index, value in enumerate(values)} for values in tensors]
+    for index, value in named[0].items():
+        if states and value.shape != named[1][index].shape:
+            named[0][index] = value[:, states:]
+    assert_same(*named)
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), CASES)
+def test_inputs_embeds(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    inputs = made.inputs(20)
+    if not made.accepts("inputs_embeds") or (made.family.is_seq2seq and "SequenceClassification" in architecture):
+        pytest.skip("the library's head takes none")
+    words = made.source.get_input_embeddings()
+    inputs["inputs_embeds"] = words(inputs.pop("input_ids")).detach()
+    assert_same(*both(made, **inputs), made.num_globals_in_encoder_states)
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), CASES)
+def test_positions_and_types(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    inputs = made.inputs(20)
+    shape = inputs["input_ids"].shape
+    given = {}
+    if made.accepts("token_type_ids"):
+        types = made.source.config.type_vocab_size
+        given["token_type_ids"] = ((torch.arange(20) > 9).long() % types).expand(shape)
+    if made.accepts("task_type_ids"):
+        given["task_type_ids"] = (torch.arange(20) % 3).expand(shape)
+    if made.accepts("position_ids"):
+        table = made.plan.family.positions[0]
+        order = torch.cat([torch.zeros(1, dtype=torch.long), torch.randperm(19) + 1])
+        given["position_ids"] = (order + table.offset(made.source.config.to_dict())).expand(shape)
+    if not given:
+        pytest.skip("the library's head takes none")
+    try:
+        made.source(**inputs, **given)
+    except RuntimeError as error:
+        pytest.skip(f"the library's head fails: {error}")
+    assert_same(*both(made, **inputs, **given), made.num_globals_in_encoder_states)
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL)
+def test_one_token_and_no_mask(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    for length in (1, 2, 7):
+        inputs = made.inputs(length)
+        del inputs["attention_mask"]
+        assert_same(*both(made, **inputs), made.num_globals_in_encoder_states)
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL)
+def test_the_callers_mask_is_left_alone(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    inputs = made.inputs(40, padded=True)
+    before = inputs["attention_mask"].clone()
+    made.load()(**inputs)
+    assert torch.equal(inputs["attention_mask"], before)
