@@ -1,0 +1,85 @@
+"""What the attention tests share: small random inputs, key masks and biases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lsg_convert.modeling.lsg_attention import KeyMask, LSGOptions, PositionBias, lsg_attention
+from lsg_convert.verify.oracle import dense_lsg_attention
+
+SELECTIONS = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
+HEADS, WIDTH = 3, 8
+SCALE = WIDTH**-0.5
+
+
+def options_of(**changes: object) -> LSGOptions:
+    """Options small enough for a dense oracle."""
+    options = replace(LSGOptions(block_size=8, sparse_block_size=8, sparsity_factor=2), **changes)  # type: ignore[arg-type]
+    options.validate()
+    return options
+
+
+@dataclass
+class Case:
+    """One call of the attention."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    tokens: Tensor | None
+    options: LSGOptions
+    bias: PositionBias | None = None
+
+    @property
+    def key_mask(self) -> KeyMask:
+        return KeyMask(
+            self.tokens,
+            batch_size=self.query.shape[0],
+            num_tokens=self.query.shape[2] - self.options.num_global_tokens,
+            num_global_tokens=self.options.num_global_tokens,
+            mask_first_token=self.options.mask_first_token,
+            device=self.query.device,
+        )
+
+    def shipped(self, dropout_p: float = 0.0) -> Tensor:
+        return lsg_attention(self.query, self.key, self.value, self.key_mask, self.options, SCALE, dropout_p, self.bias)
+
+    def oracle(self) -> Tensor:
+        return dense_lsg_attention(self.query, self.key, self.value, self.key_mask, self.options, SCALE, 0.0, self.bias)
+
+    def visible(self, context: Tensor) -> Tensor:
+        """The rows that mean something: those of globals and of tokens that are not padding, [rows, H, D]."""
+        rows = context.transpose(1, 2)
+        if self.tokens is None:
+            return rows.flatten(0, 1)
+        return rows[torch.nn.functional.pad(self.tokens, (self.options.num_global_tokens, 0), value=True)]
+
+
+def make_case(
+    options: LSGOptions,
+    num_tokens: int,
+    batch_size: int = 2,
+    padding: str = "none",
+    with_bias: bool = False,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> Case:
+    """Random projections in the layout that models have, padded at the end, at random places, or not at all."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (batch_size, options.num_global_tokens + num_tokens, HEADS, WIDTH)
+    query, key, value = (torch.randn(shape, generator=generator).to(dtype).transpose(1, 2) for _ in range(3))
+    tokens = None
+    if padding == "end":
+        lengths = torch.randint(1, num_tokens + 1, (batch_size, 1), generator=generator)
+        tokens = torch.arange(num_tokens) < lengths
+    elif padding == "holes":
+        tokens = torch.rand(batch_size, num_tokens, generator=generator) > 0.3
+        tokens[:, 1] = True
+    bias = None
+    if with_bias:
+        slopes = torch.tensor([0.1, 0.3, -0.2])
+        bias = PositionBias(lambda distance: torch.sin(distance[..., None] * slopes), torch.tensor([0.5, -1.0, 0.0]))
+    return Case(query, key, value, tokens, options, bias)

@@ -1,0 +1,227 @@
+"""The shipped attention: equal to the oracle that shares no code with it, and well-behaved."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lsg_convert.modeling.lsg_attention import lsg_attention
+
+from .attention_cases import SCALE, SELECTIONS, make_case, options_of
+
+RELAXED = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+def assert_equals_oracle(case, tolerance=1e-5):
+    torch.testing.assert_close(
+        case.visible(case.shipped()), case.visible(case.oracle()), atol=tolerance, rtol=tolerance
+    )
+
+
+@RELAXED
+@given(
+    kind=st.sampled_from(SELECTIONS),
+    factor=st.sampled_from([0, 1, 2, 4, 8]),
+    reach=st.sampled_from([0, 4, 8, 12, 16]),
+    num_globals=st.integers(0, 4),
+    num_blocks=st.integers(1, 7),
+    batch_size=st.integers(1, 3),
+    padding=st.sampled_from(["none", "end", "holes"]),
+    first=st.booleans(),
+    with_bias=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_equals_the_oracle(kind, factor, reach, num_globals, num_blocks, batch_size, padding, first, with_bias, seed):
+    try:
+        options = options_of(
+            sparsity_type=kind,
+            sparsity_factor=factor,
+            sparse_block_size=reach,
+            num_global_tokens=num_globals,
+            mask_first_token=first and num_globals > 0,
+        )
+    except ValueError:
+        return
+    assert_equals_oracle(make_case(options, 8 * num_blocks, batch_size, padding, with_bias, seed))
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+@pytest.mark.parametrize("padding", ["none", "end", "holes"])
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_every_selection_equals_the_oracle(kind, padding, factor):
+    options = options_of(sparsity_type=kind, sparsity_factor=factor)
+    assert_equals_oracle(make_case(options, 64, padding=padding, with_bias=True))
+
+
+@given(num_tokens=st.integers(1, 16), padding=st.sampled_from(["none", "end", "holes"]), num_globals=st.integers(0, 3))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_any_length_up_to_the_dense_limit(num_tokens, padding, num_globals):
+    options = options_of(num_global_tokens=num_globals, mask_first_token=False)
+    if padding == "holes" and num_tokens < 2:
+        padding = "none"
+    assert_equals_oracle(make_case(options, num_tokens, padding=padding, with_bias=True))
+
+
+def test_512_globals():
+    assert_equals_oracle(make_case(options_of(num_global_tokens=512), 48, padding="end"))
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+@pytest.mark.parametrize("padding", ["none", "holes"])
+def test_gradients_equal_the_oracles(kind, padding):
+    case = make_case(options_of(sparsity_type=kind, sparse_block_size=16), 48, padding=padding, with_bias=True)
+    case.bias.globals.requires_grad_()
+    inputs = [case.query, case.key, case.value]
+    for tensor in inputs:
+        tensor.requires_grad_()
+    weight = torch.randn(case.visible(case.shipped()).shape, generator=torch.Generator().manual_seed(1))
+    gradients = [
+        torch.autograd.grad((case.visible(context) * weight).sum(), [*inputs, case.bias.globals])
+        for context in (case.shipped(), case.oracle())
+    ]
+    for ours, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, expected, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_fully_masked_rows_are_finite(kind, dtype):
+    for num_globals in (0, 1):
+        options = options_of(sparsity_type=kind, num_global_tokens=num_globals)
+        for num_tokens in (8, 48):
+            case = make_case(options, num_tokens, dtype=dtype)
+            case.query, case.key = case.query * 30, case.key * 30
+            case.tokens = torch.zeros(2, num_tokens, dtype=torch.bool)
+            assert case.shipped().isfinite().all()
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 5e-2), (torch.float16, 8e-3)])
+def test_half_precision_is_near_float32(kind, dtype, tolerance):
+    # Rounded inputs on both sides, and selections that rounding cannot tip over.
+    case = make_case(options_of(sparsity_type=kind), 64, padding="end", dtype=dtype)
+    half = case.visible(case.shipped()).float()
+    case.query, case.key, case.value = case.query.float(), case.key.float(), case.value.float()
+    difference = (half - case.visible(case.shipped())).abs()
+    # `lsh` and `norm` decide by comparing: a near tie may fall the other way for a few entries.
+    assert difference.median() < tolerance / 4
+    if kind not in ("lsh", "norm"):
+        assert difference.max() < tolerance
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+def test_masked_tokens_never_contribute(kind):
+    case = make_case(options_of(sparsity_type=kind), 64, padding="holes")
+    before = case.visible(case.shipped())
+    gone = ~torch.nn.functional.pad(case.tokens, (1, 0), value=True)[:, None, :, None]
+    gone[:, :, 1] = kind != "bos_pooling"  # the first token is masked too, but its query weighs bos_pooling
+    case.key = torch.where(gone, torch.full_like(case.key, 7.0), case.key)
+    case.value = torch.where(gone, torch.full_like(case.value, -9.0), case.value)
+    torch.testing.assert_close(case.visible(case.shipped()), before, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+def test_padding_and_batch_do_not_matter(kind):
+    options = options_of(sparsity_type=kind)
+    alone = make_case(options, 32, batch_size=1)
+    wide = make_case(options, 64, batch_size=3, padding="end", seed=5)
+    for side in ("query", "key", "value"):
+        getattr(wide, side)[1, :, :33] = getattr(alone, side)[0]
+    wide.tokens[1] = torch.arange(64) < 32
+    torch.testing.assert_close(wide.shipped()[1, :, :33], alone.shipped()[0], atol=1e-5, rtol=1e-5)
+
+
+def test_any_layout_of_the_inputs_will_do():
+    case = make_case(options_of(), 64)
+    expected = case.shipped()
+    fused = torch.stack([case.query, case.key, case.value], dim=-2)
+    case.query, case.key, case.value = fused.unbind(-2)
+    torch.testing.assert_close(case.shipped(), expected)
+    case.query, case.key, case.value = (part.contiguous() for part in (case.query, case.key, case.value))
+    torch.testing.assert_close(case.shipped(), expected)
+
+
+def test_merging_heads_is_free():
+    for num_tokens in (16, 64):
+        context = make_case(options_of(), num_tokens).shipped().transpose(1, 2)
+        assert context.reshape(*context.shape[:2], -1).data_ptr() == context.data_ptr()
+
+
+def test_inputs_are_left_alone():
+    case = make_case(options_of(sparsity_type="lsh"), 64, padding="end")
+    inputs = (case.query, case.key, case.value, case.tokens)
+    before = [tensor.clone() for tensor in inputs]
+    case.shipped()
+    assert all(torch.equal(tensor, copy) for tensor, copy in zip(inputs, before, strict=True))
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+def test_deterministic_and_silent_about_randomness(kind):
+    case = make_case(options_of(sparsity_type=kind), 64)
+    state = torch.random.get_rng_state()
+    first = case.shipped()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.rand(3)
+    assert torch.equal(case.shipped(), first)
+
+
+def test_dropout_drops_and_keeps_the_mean():
+    torch.manual_seed(0)
+    case = make_case(options_of(), 64)
+    case.value = torch.ones_like(case.value)
+    context = torch.stack([case.shipped(dropout_p=0.2) for _ in range(40)])
+    assert not torch.equal(context[0], context[1])
+    assert abs(context.mean() - 1) < 0.02
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the number of elements of the largest tensor that any operation returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in torch.utils._pytree.tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                self.largest = max(self.largest, tensor.untyped_storage().nbytes() // tensor.element_size())
+        return result
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+@pytest.mark.parametrize("padding", ["none", "end"])
+def test_nothing_is_as_large_as_tokens_squared(kind, padding):
+    largest = {}
+    for num_tokens in (128, 512):
+        case = make_case(options_of(sparsity_type=kind), num_tokens, batch_size=1, padding=padding)
+        for tensor in (case.query, case.key, case.value):
+            tensor.requires_grad_()
+        with LargestTensor() as seen:
+            case.shipped().sum().backward()
+        largest[num_tokens] = seen.largest
+    assert largest[512] <= 4.2 * largest[128]
+    assert largest[512] < 512 * 512 / 4
+
+
+def test_all_blocks_in_one_call_is_the_same(monkeypatch):
+    """What runs on other devices and in graphs."""
+    cases = [make_case(options_of(sparsity_type=kind), 80, padding="end", with_bias=True) for kind in SELECTIONS]
+    expected = [case.shipped() for case in cases]
+    monkeypatch.setattr("lsg_convert.modeling.lsg_windows._is_eager_on_cpu", lambda device: False)
+    for case, context in zip(cases, expected, strict=True):
+        torch.testing.assert_close(case.visible(case.shipped()), case.visible(context), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["norm", "lsh"])
+def test_exports_as_one_graph(kind):
+    case = make_case(options_of(sparsity_type=kind), 48)
+
+    class Module(torch.nn.Module):
+        def forward(self, query, key, value):
+            return lsg_attention(query, key, value, case.key_mask, case.options, SCALE)
+
+    inputs = (case.query, case.key, case.value)
+    program = torch.export.export(Module(), inputs)
+    torch.testing.assert_close(program.module()(*inputs), case.shipped(), atol=1e-5, rtol=1e-5)
