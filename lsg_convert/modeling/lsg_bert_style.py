@@ -39,7 +39,7 @@ class LSGBertStyleModel(LSGEncoder):
         self.add_global_embeddings(self.embeddings.word_embeddings.embedding_dim)
         if self.is_decoder():
             logger.warning_once(
-                f"{type(self).__name__} with is_decoder=True: attention is dense and causal, as in the library's model; "
+                f"{type(self).__name__} with is_decoder=True: attention is dense and causal, as in the library's; "
                 "LSG attention and its global tokens serve the bidirectional encoder (is_decoder=False)."
             )
         else:

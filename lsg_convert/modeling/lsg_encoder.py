@@ -89,6 +89,7 @@ class LSGEncoder:
     self_attention: type[LSGSelfAttention] = LSGSelfAttention
     final_norm: str | None = None  # the submodule that normalises what the last layer returns, if there is one
     passes_globals_to_decoder = False
+    supports_gradient_checkpointing = True  # `run_layer` does it, for layers of the library that do not too
 
     def add_global_embeddings(self, width: int) -> None:
         """Register `global_embeddings` (512 rows of `width`) and read the options of the configuration."""

@@ -7,6 +7,7 @@ class LSGHead:
     """Mixed in before a library head: builds the head, then puts the family's LSG model under it."""
 
     lsg_model: type
+    supports_gradient_checkpointing = True
     # 4.48 would put loaded parameters in the place of the old ones, which parts the tied biases of RoBERTa's LM head.
     _supports_param_buffer_assignment = False
 

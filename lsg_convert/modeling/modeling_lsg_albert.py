@@ -53,7 +53,6 @@ class LSGAlbertModel(LSGBertStyleModel, AlbertModel):
 
     self_attention = LSGAlbertSelfAttention
     can_decode = False
-    supports_gradient_checkpointing = True  # the library's model does not
 
     def make_layers_lsg(self) -> None:
         """Replace the self-attention of the layers that there are; groups of them run several times."""
@@ -84,7 +83,6 @@ class LSGAlbertHead(LSGHead):
 
     config_class = LSGAlbertConfig
     lsg_model = LSGAlbertModel
-    supports_gradient_checkpointing = True
 
 
 class LSGAlbertForPreTraining(LSGAlbertHead, AlbertForPreTraining):

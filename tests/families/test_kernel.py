@@ -1,0 +1,61 @@
+"""Above the dense limit a converted model computes what a dense attention over the very same keys computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from lsg_convert.verify.oracle import dense_lsg_attention
+from tests.families.pairs import TOLERANCE, USUAL, Pair
+
+MakePair = Callable[..., Pair]
+SELECTIONS = ("norm", "pooling", "bos_pooling", "stride", "block_stride", "none")
+
+
+def use_oracle(model: Any) -> int:
+    """Put the oracle in the place of the shipped attention; return the number of places."""
+    modules = [module for module in model.modules() if type(module).__name__.endswith("SelfAttention")]
+    modules = [module for module in modules if hasattr(module, "attention") and callable(module.attention)]
+    for module in modules:
+        module.attention = dense_lsg_attention
+    return len(modules)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("number", "model_type", "architecture"), [(n, *case) for n, case in enumerate(USUAL)])
+def test_blocks_equal_the_oracle(pair: MakePair, number: int, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    # Every family meets two of the selections, every selection meets many families.
+    for selection in (SELECTIONS[number % 6], SELECTIONS[(number + 3) % 6]):
+        options = {"sparsity_type": selection, "num_global_tokens": 3, "sparsity_factor": 4}
+        blocks, dense = made.load(**options), made.load(**options)
+        assert use_oracle(dense) > 0
+        for length, padded in ((64, False), (51, True)):
+            inputs = made.inputs(length, padded)
+            ours, expected = blocks(**inputs)[0], dense(**inputs)[0]
+            assert (ours - expected).abs().max() <= TOLERANCE, (selection, length)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL)
+def test_as_shipped_at_full_length(pair: MakePair, model_type: str, architecture: str) -> None:
+    """Up to the new length, with what was converted by default; one row alone equals the row in a batch."""
+    made = pair(model_type, architecture)
+    model = made.load()
+    inputs = made.inputs(made.plan.max_len, padded=True, labels=False)
+    whole = model(**inputs)[0]
+    assert torch.isfinite(whole).all()
+    alone = model(**{name: value[:1] for name, value in inputs.items()})[0]
+    assert (alone - whole[:1]).abs().max() <= TOLERANCE
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL)
+def test_longer_than_the_positions(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    if not made.family.positions:
+        pytest.skip("no position table, no limit")
+    with pytest.raises(ValueError, match=r"positions for 128: truncate"):
+        made.converted(**made.inputs(129))

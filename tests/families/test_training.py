@@ -1,0 +1,80 @@
+"""Converted models train: gradients arrive everywhere, checkpointing changes none, half precision stays finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tests.families.pairs import CASES, USUAL, Pair
+
+MakePair = Callable[..., Pair]
+# 1.3 block lengths above the dense limit: blocks, padding and sparse entries are all there.
+LENGTH = 52
+
+
+def gradients(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Gradients of one step without dropout, by parameter name."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        for name in ("dropout", "dropout_probability", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+    outputs = model(**inputs)
+    loss = outputs.loss if "loss" in outputs else outputs[0].square().mean()
+    loss.backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), CASES)
+def test_gradient_checkpointing(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    if made.family.is_seq2seq and "CausalLM" in made.auto_class:
+        pytest.skip("the library's decoder alone")
+    inputs = made.inputs(LENGTH, padded=True)
+    plain = gradients(made.load(), inputs)
+    model = made.load()
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    saved = gradients(model, inputs)
+    assert plain.keys() == saved.keys()
+    for name, gradient in plain.items():
+        assert torch.allclose(gradient, saved[name], atol=1e-5), name
+    globals_ = [name for name in plain if name.endswith("global_embeddings.weight")]
+    assert globals_
+    assert all(plain[name][:1].abs().max() > 0 and not plain[name][1:].any() for name in globals_)
+    layers = made.plan.layout.name(made.family.layers).removeprefix(made.plan.layout.prefix)
+    assert any(layers in name for name in plain)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL)
+def test_half_precision(pair: MakePair, model_type: str, architecture: str, dtype: torch.dtype) -> None:
+    made = pair(model_type, architecture)
+    model = made.load(torch_dtype=dtype)
+    assert next(model.parameters()).dtype == dtype
+    for length in (20, LENGTH):
+        inputs = made.inputs(length)
+        inputs["attention_mask"][1] = 0
+        assert torch.isfinite(model(**inputs)[0]).all(), f"{length} tokens, one row fully masked"
+    whole = made.load()
+    inputs = made.inputs(LENGTH, padded=True, labels=False)
+    difference = (model(**inputs)[0].float() - whole(**inputs)[0]).abs().mean()
+    assert difference < (0.02 if dtype == torch.float16 else 0.2)
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL)
+def test_attention_weights_are_answered_clearly(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    inputs = made.inputs(20)
+    if made.family.is_seq2seq:
+        outputs = made.load(attn_implementation="eager")(**inputs, output_attentions=True)
+        assert outputs.encoder_attentions is None
+        assert len(outputs.decoder_attentions) == len(outputs.cross_attentions) == 2
+    else:
+        with pytest.raises(ValueError, match="never forms the attention matrix"):
+            made.converted(**inputs, output_attentions=True)
