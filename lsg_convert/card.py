@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lsg_convert.families import FAMILIES
+from lsg_convert.families import family_named
 from lsg_convert.picture import ATTENTION, VERIFICATION
 from lsg_convert.safe_files import printable
 from lsg_convert.source import Source
@@ -24,8 +24,8 @@ _INHERITED = (
 )
 _BEGIN, _END = "<!-- lsg-convert verify -->", "<!-- /lsg-convert verify -->"  # between them `verify` rewrites the card
 _CURVES = (
-    "Where the source can read the text whole (shaded), both models read the same. Beyond, the source reads it in windows "
-    "of its own length; moving those windows changes the source's own tokens as the dashed line shows."
+    "Where the source can read the text whole (shaded), both models read the same. Beyond, the source reads it in "
+    "windows of its own length; moving those windows changes the source's own tokens as the dashed line shows."
 )
 _MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
 _TAGS = ("lsg", "long-context", "custom_code")
@@ -93,11 +93,11 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
 
 
 def _summary(name: str, record: dict[str, Any]) -> str:
+    paper = "[arXiv 2210.15497](https://arxiv.org/abs/2210.15497)"
     return (
-        f"`{name}` with LSG (Local + Sparse + Global) attention ([arXiv 2210.15497](https://arxiv.org/abs/2210.15497)): "
-        f"it reads {record['max_len']:,} tokens where its source reads {record['source_max_len']:,}, at a cost that "
-        f"grows with the length and not with its square. Converted with `lsg-convert` {record['version']}; not trained "
-        "further.\n"
+        f"`{name}` with LSG (Local + Sparse + Global) attention ({paper}): it reads {record['max_len']:,} tokens where "
+        f"its source reads {record['source_max_len']:,}, at a cost that grows with the length and not with its square. "
+        f"Converted with `lsg-convert` {record['version']}; not trained further.\n"
     )
 
 
@@ -133,7 +133,7 @@ def _usage(record: dict[str, Any]) -> str:
             "choices = {name: tensor.unsqueeze(0) for name, tensor in inputs.items()}  # one question, one choice",
             "print(model(**choices).logits)",
         ]
-    elif auto_class == "AutoModel" and FAMILIES[record["family"]].is_seq2seq:
+    elif auto_class == "AutoModel" and getattr(family_named(record["family"]), "is_seq2seq", False):
         lines += ["states = model.get_encoder()(**inputs)[0]", "print(states.shape)"]
     else:
         lines += ["outputs = model(**inputs)", "print(outputs[0].shape)"]

@@ -19,9 +19,9 @@ _BLOCKS = 11  # enough that a block in the middle has all of its window
 _CELLS = 4  # a block is so many cells wide, and a cell so many pixels
 _PIXELS = 8
 _SERIES = {  # line of a report: (label, colour, style)
-    "inside": ("this model, reading as much as its source can", "#26547c", "-"),
-    "beyond": ("this model, reading everything at once", "#ef9a42", "-"),
-    "itself": ("the source itself, its window moved by half", "#8a929a", "--"),
+    "inside": ("this model, given what its source reads", "#26547c", "-"),
+    "beyond": ("this model, given the whole text", "#ef9a42", "-"),
+    "itself": ("the source itself, windows moved by half", "#8a929a", "--"),
 }
 
 
@@ -30,9 +30,10 @@ def draw_attention(folder: Path, options: LSGOptions) -> None:
     import numpy
 
     cells = numpy.kron(attention_pattern(options), numpy.ones((_PIXELS, _PIXELS), dtype=numpy.uint8))
-    edges = numpy.arange(_PIXELS * _CELLS, cells.shape[0], _PIXELS * _CELLS)
-    for lines in (cells[edges, :], cells[:, edges].T):
-        lines[lines == NOTHING] = EDGE
+    first = _PIXELS if options.num_global_tokens else 0
+    for edge in range(first + _PIXELS * _CELLS, len(cells), _PIXELS * _CELLS):
+        for line in (cells[edge], cells[:, edge]):
+            line[line == NOTHING] = EDGE
     framed = numpy.pad(cells, 1, constant_values=EDGE)
     write_png(folder / ATTENTION, framed, _PALETTE)
 
@@ -71,7 +72,7 @@ def draw_verification(folder: Path, by_position: dict[str, Any] | None) -> bool:
     if not by_position:
         path.unlink(missing_ok=True)
         return False
-    figure = Figure(figsize=(8, 4.4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(9, 4.6), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for name, (label, colour, style) in _SERIES.items():
@@ -108,4 +109,4 @@ def _annotate(axes: Any, by_position: dict[str, Any]) -> None:
     axes.set_ylabel("similarity of the token's vector\nto the source's (1 = the same)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.figure.legend(frameon=False, fontsize=8.5, loc="outside lower center", ncols=3)

@@ -44,11 +44,13 @@ class Inputs:
         self._subject = subject
         self._contents: dict[int, tuple[str, list[int]]] = {}
 
-    def batch(self, length: int, passage: int = 0, rows: int = 1, padding: int = 0) -> Batch:
-        """`rows` texts of `length` tokens, the special ones included, each from another passage on; then `padding`."""
+    def batch(self, length: int, passage: int = 0, rows: int = 1, padding: int = 0, shorter: int = 0) -> Batch:
+        """`rows` texts of `length` tokens, the special ones included, each from another passage on and by `shorter`
+        tokens shorter than the one before it; then `padding`.
+        """
         names, ids = [], []
         for row in range(rows):
-            name, content = self.content(passage + row, length - len(self.prefix) - len(self.suffix))
+            name, content = self.content(passage + row, length - row * shorter - len(self.prefix) - len(self.suffix))
             names.append(name)
             ids.append(self.frame(content))
         padded = f", padded to {length + padding}" if padding else ""

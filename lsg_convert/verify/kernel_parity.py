@@ -75,11 +75,13 @@ CHECKS: tuple[type[Check], ...] = (KernelParity,)
 def window_batches(subject: Subject) -> list[Batch]:
     """Inputs just above the dense limit, unaligned and padded; no token twice in a block, as equal keys may tie."""
     batches = []
-    for length in window_lengths(subject.lsg, subject.max_len):
-        rows = [distinct_tokens(subject, length, seed=length)]
-        if length % subject.lsg.block_size:
-            rows.append(distinct_tokens(subject, length - length // 3, seed=length + 1))
-        batches.append(subject.inputs.of_ids(rows, f"{length} tokens" + (", one text padded" if len(rows) > 1 else "")))
+    for number, length in enumerate(window_lengths(subject.lsg, subject.max_len)):
+        padding = length // 4 if length % subject.lsg.block_size else 0
+        rows = [distinct_tokens(subject, length - padding, seed=length)]
+        if number == 0:
+            rows.append(distinct_tokens(subject, length - 2 * padding, seed=length + 1))
+        name = f"{length} tokens" + (f", {padding} or more of them padding" if padding else "")
+        batches.append(subject.inputs.of_ids(rows, name, padding))
     return batches
 
 

@@ -55,7 +55,7 @@ def loss_of_masked(subject: Subject, source: Any, converted: Any) -> Losses:
 
 
 def loss_of_targets(subject: Subject, source: Any, converted: Any) -> Losses:
-    """Write down the beginning of a text, teacher-forced: the long model has read all of it, the source its beginning."""
+    """Write down how a text begins, teacher-forced: the long model has read all of it, the source its beginning."""
     import torch
 
     inputs = subject.inputs

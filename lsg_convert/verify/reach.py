@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lsg_convert.verify.check import Check, Level, Measurement, NotRunError
 from lsg_convert.verify.compute import Difference, encoder_states, tensor_difference
-from lsg_convert.verify.inputs import Batch
 from lsg_convert.verify.language_model import loss_of_masked, loss_of_targets
+from lsg_convert.verify.resemblance import WHOLE_TEXT
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ class Reproducible(Reach):
 
         model, batch = subject.converted_model(), subject.inputs.batch(subject.max_len)
         with subject.reporter.stage(f"Reading {subject.max_len:,} tokens twice"):
-            first = subject.remember("full length", lambda: encoder_states(model, batch))
+            first = subject.remember(WHOLE_TEXT, lambda: encoder_states(model, batch))
             second = encoder_states(model, batch)
         finite = bool(torch.isfinite(first).all())
         difference = tensor_difference(first, second, batch, 0.0, "states")
@@ -49,33 +49,53 @@ class Reproducible(Reach):
         return Measurement(not problems, measured, "0", "; ".join(problems) or None, {"max_abs": difference.value})
 
 
-class PaddingInvariant(Reach):
-    """The same text with padding after it gives the same."""
+class Together(Reach):
+    """A text by itself against the same text in a batch with another one; the second of the two is padded."""
 
-    name = "padding-invariant"
-
-    def measure(self, subject: Subject) -> Measurement:
-        if subject.lsg.attend_masked_runs and subject.lsg.sparsity_type == "bos_pooling":
-            raise NotRunError("attend_masked_runs: published checkpoints of this kind attend padding, and are kept so")
-        block = subject.lsg.block_size
-        padding = min(block + block // 2 + 1, subject.max_len // 2)
-        alone = subject.inputs.batch(subject.max_len - padding, 1)
-        padded = subject.inputs.batch(subject.max_len - padding, 1, padding=padding)
-        return _same(subject, alone, padded, f"{padding} tokens of padding")
-
-
-class BatchInvariant(Reach):
-    """A text gives the same alone and beside another one."""
-
-    name = "batch-invariant"
+    row: ClassVar[int]
+    what: ClassVar[str]
 
     def memory(self, subject: Subject) -> int:
         return 2 * super().memory(subject) - subject.model_bytes()
 
     def measure(self, subject: Subject) -> Measurement:
-        alone = subject.inputs.batch(subject.max_len)
-        together = subject.inputs.batch(subject.max_len, rows=2)
-        return _same(subject, alone, together, "another text beside it", remembered="full length")
+        inputs, padding = subject.inputs, _padding(subject)
+        batch = inputs.batch(subject.max_len, rows=2, shorter=padding)
+        alone = inputs.batch(subject.max_len - padding * self.row, self.row)
+        model, tolerance = subject.converted_model(), subject.settings.tolerance
+
+        def compare(remembered: bool) -> Difference:
+            whole = WHOLE_TEXT if self.row == 0 else None
+            expected = subject.remember(whole if remembered else None, lambda: encoder_states(model, alone))
+            states = subject.remember("two texts" if remembered else None, lambda: encoder_states(model, batch))
+            return tensor_difference(expected, states[self.row :][:1, : alone.ids.shape[1]], alone, tolerance, "states")
+
+        with subject.reporter.stage(f"Reading {alone.ids.shape[1]:,} tokens, {self.what.format(padding=padding)}"):
+            difference, note = compare(True), ""
+            if difference.value > tolerance and _chooses(subject):
+                difference, note = _in_double(model, compare), " (in float64: a choice of keys was within rounding)"
+        measured = f"|Δ| {difference} {self.what.format(padding=padding)}{note}"
+        passed, values = difference.value <= tolerance, {"max_abs": difference.value}
+        return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else difference.place, values)
+
+
+class BatchInvariant(Together):
+    """A text gives the same alone and beside another one."""
+
+    name = "batch-invariant"
+    row, what = 0, "beside another text"
+
+
+class PaddingInvariant(Together):
+    """The same text with padding after it gives the same."""
+
+    name = "padding-invariant"
+    row, what = 1, "with {padding} tokens of padding"
+
+    def measure(self, subject: Subject) -> Measurement:
+        if subject.lsg.attend_masked_runs and subject.lsg.sparsity_type == "bos_pooling":
+            raise NotRunError("attend_masked_runs: published checkpoints of this kind attend padding, and are kept so")
+        return super().measure(subject)
 
 
 class LanguageModelLoss(Check):
@@ -103,28 +123,13 @@ class LanguageModelLoss(Check):
         return Measurement(finite, measured, None, None if finite else "not finite", vars(found))
 
 
-CHECKS: tuple[type[Check], ...] = (LanguageModelLoss, Reproducible, PaddingInvariant, BatchInvariant)
+CHECKS: tuple[type[Check], ...] = (LanguageModelLoss, Reproducible, BatchInvariant, PaddingInvariant)
 
 
-def _same(subject: Subject, alone: Batch, other: Batch, what: str, remembered: str | None = None) -> Measurement:
-    """Compare the states of the text of `alone` with those it gets in `other`."""
-    model, tolerance = subject.converted_model(), subject.settings.tolerance
-
-    def compare(remember: str | None) -> Difference:
-        expected = subject.remember(remember, lambda: encoder_states(model, alone))
-        actual = encoder_states(model, other)[:1, : alone.ids.shape[1]]
-        return tensor_difference(expected, actual, alone, tolerance, "states")
-
-    with subject.reporter.stage(f"Reading {alone.ids.shape[1]:,} tokens, {what}"):
-        difference = compare(remembered)
-        precision = ""
-        if difference.value > tolerance and _chooses(subject):
-            difference, precision = _in_double(model, compare), " (in float64: a choice of keys was within rounding)"
-    measured = f"|Δ| {difference} with {what}{precision}"
-    passed = difference.value <= tolerance
-    return Measurement(
-        passed, measured, f"{tolerance:.0e}", None if passed else difference.place, {"max_abs": difference.value}
-    )
+def _padding(subject: Subject) -> int:
+    """Tokens of padding: more than a block, so that whole blocks of it occur, and not a multiple."""
+    block = subject.lsg.block_size
+    return min(block + block // 2 + 1, subject.max_len // 2)
 
 
 def _chooses(subject: Subject) -> bool:
@@ -137,7 +142,7 @@ def _in_double(model: Any, compare: Any) -> Difference:
     types: dict[str, torch.dtype] = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     model.double()
     try:
-        return compare(None)
+        return compare(False)
     finally:
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
             if name in types:

@@ -69,7 +69,7 @@ class Report:
             found = "; ".join(failure_text(result.as_dict()) for result in failed)
             raise VerificationError(
                 f"the converted folder is not what its source is: {found}.",
-                "Nothing was written. --no-verify writes the folder all the same; look into it with lsg-convert verify.",
+                "Nothing was written. --no-verify writes it all the same, to look into it with lsg-convert verify.",
             )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lsg_convert.verify.subject import Subject
 
 BY_POSITION = "by_position"
+WHOLE_TEXT = "whole text"  # what the shipped model's encoder makes of the first text at the full length
 _BINS = 48
 
 
@@ -56,7 +57,9 @@ def resemblance(subject: Subject) -> Resemblance:
         inside = _states(subject, converted, content[:window])
         found.lines["inside"] = _binned(_similar(inside, theirs[: len(inside)], center), len(content))
         if len(content) > window:
-            ours = _states(subject, converted, content)
+            batch = inputs.batch(subject.max_len)
+            every = subject.remember(WHOLE_TEXT, lambda: encoder_states(converted, batch))
+            ours = every[0, len(inputs.prefix) :][: len(content)].float().cpu()
             beyond = _binned(_similar(ours[window:], theirs[window:], center), len(content))
             found.lines["beyond"] = [(window + at, value) for at, value in beyond]
             moved = _in_windows(subject, source, content, window, window // 2)

@@ -8,7 +8,7 @@ from typing import Any
 from lsg_convert.card import update_card
 from lsg_convert.discover import find_converted_folder
 from lsg_convert.errors import LSGConvertError, RequestError
-from lsg_convert.families import FAMILIES, Family
+from lsg_convert.families import Family, family_named
 from lsg_convert.picture import draw_verification
 from lsg_convert.progress import Reporter, SilentReporter
 from lsg_convert.quiet import libraries_quiet
@@ -76,9 +76,8 @@ def verify(
 
 def verify_conversion(folder: Path, source: Source, record: dict[str, Any], reporter: Reporter) -> Report:
     """What a conversion verifies of the folder it has just written: integrity and exact parity."""
-    subject = Subject(
-        folder, record, FAMILIES[record["family"]], source, load_text(), Settings(), fresh=True, reporter=reporter
-    )
+    family = _family(folder, record)
+    subject = Subject(folder, record, family, source, load_text(), Settings(), fresh=True, reporter=reporter)
     return run_checks(subject, Level.EXACT)
 
 
@@ -143,7 +142,7 @@ def _settings(
 
 
 def _family(folder: Path, record: dict[str, Any] | None) -> Family:
-    family = FAMILIES.get(str((record or {}).get("family")))
+    family = family_named(str((record or {}).get("family")))
     known = family is not None and str((record or {}).get("architecture", "")).removeprefix("LSG") in family.heads
     if not known or family is None or not {"options", "source", "version"} <= (record or {}).keys():
         raise RequestError(
