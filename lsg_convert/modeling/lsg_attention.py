@@ -10,11 +10,14 @@ no key outside the sequence ever needs a mask. Nothing here is as large as T x T
 ``2 * block_size`` tokens are attended densely.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from .lsg_bias import PositionBias
+from .lsg_flex import chooses_flex, flex_attend_blocks
 from .lsg_options import LSGOptions
 from .lsg_selection import SparseEntries, select_entries
 from .lsg_windows import KeyMask, Sequence, Window
@@ -49,6 +52,26 @@ def lsg_attention(
     if num_globals:
         # A global's bias is the same for all keys and drops out of the softmax.
         parts.append(_attend(query[:, :, :num_globals], key, value, key_mask.every_key, None, scale, dropout_p))
+    if chooses_flex(query, options, dropout_p, position_bias is not None):
+        parts.append(flex_attend_blocks(query, key, value, entries, key_mask, options, scale))
+    else:
+        parts += _attend_blocks(query, key, value, entries, key_mask, options, scale, dropout_p, position_bias)
+    return torch.cat([part.transpose(1, 2) for part in parts], dim=1).transpose(1, 2)
+
+
+def _attend_blocks(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    entries: SparseEntries | None,
+    key_mask: KeyMask,
+    options: LSGOptions,
+    scale: float,
+    dropout_p: float,
+    position_bias: PositionBias | None,
+) -> Iterator[Tensor]:
+    """Contexts of the tokens' queries, window by window: [B, H, num_blocks · block_size, D] each."""
+    num_globals = key_mask.num_global_tokens
     keys = Sequence(key, None if entries is None else entries.key, num_globals, options)
     values = Sequence(value, None if entries is None else entries.value, num_globals, options)
     for window in key_mask.windows(options):
@@ -63,8 +86,7 @@ def lsg_attention(
             scale,
             dropout_p,
         )
-        parts.append(context.unflatten(0, (-1, count)).transpose(1, 2).flatten(2, 3))
-    return torch.cat([part.transpose(1, 2) for part in parts], dim=1).transpose(1, 2)
+        yield context.unflatten(0, (-1, count)).transpose(1, 2).flatten(2, 3)
 
 
 def _attend(

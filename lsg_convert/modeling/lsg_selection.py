@@ -169,7 +169,7 @@ def _run_sums(tokens: Tensor, factor: int, share: Tensor | None = None) -> Tenso
 def _pool_buckets(
     key: Tensor, value: Tensor, keep: Tensor | None, options: LSGOptions, with_position: bool
 ) -> SparseEntries:
-    """Means of similar tokens of key and value [B, T, H, D]: those that share one of the run / f buckets of their run."""
+    """Means of similar tokens of key and value [B, T, H, D]: those in one of the run / f buckets of their run."""
     run, size = options.run_length, options.run_length // options.sparsity_factor
     batch, num_tokens, heads, _ = key.shape
     if keep is not None:

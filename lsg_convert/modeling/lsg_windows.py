@@ -125,8 +125,8 @@ def _continues(before: Window, window: Window, block: int, step: int) -> bool:
 def _blocks_at_once(key_mask: KeyMask) -> int:
     """How many blocks to attend in one call.
 
-    On a CPU one: its keys are gathered into memory that stays in the cache, and there is never much of it. Elsewhere, and
-    in a graph, all of them: there it is calls that cost.
+    On a CPU one: its keys are gathered into memory that stays in the cache, and there is never much of it. Elsewhere,
+    and in a graph, all of them: there it is calls that cost.
     """
     return 1 if _is_eager_on_cpu(key_mask.device) else key_mask.num_tokens
 
@@ -153,8 +153,8 @@ class Sequence:
 class _Shelf:
     """A sequence [B, H, L, ...] of which overlapping spans are taken, each ``shift`` further on than the one before.
 
-    In training, single spans are put together from pieces that are cut once: the gradients of slices would each be as long
-    as the sequence, and training time quadratic in it.
+    In training, single spans are put together from pieces that are cut once: the gradients of slices would each be as
+    long as the sequence, and training time quadratic in it.
     """
 
     def __init__(self, sequence: Tensor, shift: int) -> None:

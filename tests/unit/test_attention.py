@@ -225,3 +225,28 @@ def test_exports_as_one_graph(kind):
     inputs = (case.query, case.key, case.value)
     program = torch.export.export(Module(), inputs)
     torch.testing.assert_close(program.module()(*inputs), case.shipped(), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", SELECTIONS)
+@pytest.mark.parametrize("padding", ["none", "holes"])
+@pytest.mark.parametrize("num_globals", [0, 3])
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_flex_equals_the_oracle(kind, padding, num_globals):
+    for block_size, factor, reach in ((32, 2, 32), (8, 4, 12 if kind not in ("norm", "lsh") else 8)):
+        options = options_of(
+            sparsity_type=kind,
+            block_size=block_size,
+            sparsity_factor=factor,
+            sparse_block_size=reach,
+            num_global_tokens=num_globals,
+            mask_first_token=num_globals > 0,
+            attention_backend="flex",
+        )
+        assert_equals_oracle(make_case(options, 320, padding=padding))
+
+
+def test_flex_says_what_it_cannot_do():
+    with pytest.raises(ValueError, match="FlexAttention has no dropout; choose 'auto' or 'sdpa'"):
+        make_case(options_of(attention_backend="flex"), 64).shipped(dropout_p=0.1)
+    with pytest.raises(ValueError, match="position bias"):
+        make_case(options_of(attention_backend="flex"), 64, with_bias=True).shipped()

@@ -1,0 +1,44 @@
+"""A pair of an encoder with LSG attention and a library decoder. Load with `trust_remote_code=True`.
+
+In a converted folder, the last lines of this file say whose encoder it is.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from transformers.models.encoder_decoder.configuration_encoder_decoder import EncoderDecoderConfig
+from transformers.models.encoder_decoder.modeling_encoder_decoder import EncoderDecoderModel
+
+# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
+from .lsg_compat import run_layer  # noqa: F401
+from .lsg_encoder import LSGEncoder  # noqa: F401
+from .lsg_flex import chooses_flex  # noqa: F401
+from .lsg_options import LSGOptions
+from .lsg_seq2seq import LSGSeq2SeqModel
+
+
+class LSGEncoderDecoderConfig(EncoderDecoderConfig):
+    """A pair's configuration; the LSG options are fields beside the encoder's and the decoder's configurations."""
+
+    _auto_class = "AutoConfig"
+
+
+class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
+    """Generation. Both halves are the library's but for the attention of the encoder."""
+
+    config_class = LSGEncoderDecoderConfig
+    _auto_class = "AutoModelForSeq2SeqLM"
+
+    lsg_encoder: type
+    further_encoder_inputs = ("token_type_ids", "position_ids")
+    encoder_refuses_attentions = True
+
+    def __init__(self, config: Any = None, encoder: Any = None, decoder: Any = None) -> None:
+        if encoder is None:
+            # The pair's options are its encoder's: a pair is loaded with options of its own.
+            for name, value in asdict(LSGOptions.from_config(config)).items():
+                setattr(config.encoder, name, value)
+            encoder = self.lsg_encoder(config.encoder)
+        super().__init__(config, encoder, decoder)
+        self.options = LSGOptions.from_config(self.config.encoder)
+        self.encoder.passes_globals_to_decoder = self.options.pass_global_tokens_to_decoder
