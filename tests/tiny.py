@@ -73,10 +73,10 @@ FAMILIES: dict[str, TinyFamily] = {
         {**_T5, "decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
         "n_positions",
     ),
+    # Tied, other than published ones: releases disagree on how the output of an untied UMT5 is scaled.
     "umt5": TinyFamily(
         "t5", "UMT5ForConditionalGeneration",
-        {**_T5, "decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
-        "n_positions",
+        {**_T5, "decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu"}, "n_positions",
     ),
     "bert-generation": TinyFamily(
         "general-unigram", "BertGenerationEncoder",
@@ -133,6 +133,8 @@ def make_checkpoint(
     config = transformers.AutoConfig.for_model(model_type, **values)
     model_class = getattr(transformers, architecture or family.architecture)
     save_random(model_class(config), folder, seed, dtype, max_shard_size)
+    if values.get("tie_word_embeddings") is False and hasattr(model_class, "get_output_embeddings"):
+        _untie(folder, seed)
     return folder
 
 
@@ -170,6 +172,20 @@ def save_random(
     config_path = folder / "config.json"
     config = json.loads(config_path.read_text(encoding="utf-8"))
     config["architectures"] = [type(model).__name__]
+    config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _untie(folder: Path, seed: int) -> None:
+    """Give a checkpoint the LM head of its own that its config asked for: 5.x ties mT5's, published ones are not."""
+    from safetensors.torch import load_file, save_file
+
+    path, config_path = folder / "model.safetensors", folder / "config.json"
+    tensors = load_file(path) if path.exists() else {}
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    if config.get("tie_word_embeddings") and "shared.weight" in tensors and "ConditionalGeneration" in str(config):
+        tensors["lm_head.weight"] = 0.2 * _drawn("lm_head.weight", tensors["shared.weight"], seed)
+        save_file(tensors, path, metadata={"format": "pt"})
+    config["tie_word_embeddings"] = False
     config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
