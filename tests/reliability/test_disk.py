@@ -9,23 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import COMMAND, Run, lsg_convert, run
+from tests.command import Run
 from tests.reliability.conftest import LENGTHS, assert_said_clearly, tree
+from tests.reliability.forked import forked
 
 Row = Callable[..., None]
 
 
 def _convert(source: Path, output: object, *options: str) -> Run:
     given = ("./source", *LENGTHS, "--no-verify", "--output", str(output), *options)
-    return lsg_convert(*given, cwd=source.parent)
+    return forked(*given, cwd=source.parent)
 
 
 @pytest.mark.parametrize("kilobytes", [1, 8, 100])
 def test_a_limit_on_file_sizes(kilobytes: int, source: Path, row: Row) -> None:
     """Reached by the first small files, by the tokenizer, by the weights."""
     before = tree(source.parent)
-    options = " ".join(("./source", *LENGTHS, "--no-verify", "--output", "out"))
-    done = run(["bash", "-c", f"ulimit -f {kilobytes}; exec {COMMAND} {options}"], source.parent)
+    given = ("./source", *LENGTHS, "--no-verify", "--output", "out")
+    done = forked(*given, cwd=source.parent, file_limit=kilobytes * 1024)
     assert_said_clearly(done, 3)
     assert tree(source.parent) == before
     row("Disk", f"no file may be larger than {kilobytes} kB (as when the disk is full)", done)

@@ -11,13 +11,14 @@ import pytest
 
 from tests.command import Run, lsg_convert
 from tests.reliability.conftest import LENGTHS, assert_said_clearly, tree
+from tests.reliability.forked import forked
 from tests.reliability.hostile import CANARY, CASES, header_file
 
 Row = Callable[..., None]
 
 
 def _convert(source: Path, *options: str) -> Run:
-    return lsg_convert("./source", *LENGTHS, "--output", "out", *options, cwd=source.parent, timeout=60)
+    return forked("./source", *LENGTHS, "--output", "out", *options, cwd=source.parent, timeout=60)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -25,7 +26,7 @@ def test_refused(name: str, source: Path, row: Row) -> None:
     case = CASES[name]
     case.build(source)
     before = tree(source.parent)
-    run = _convert(source)
+    run = lsg_convert("./source", *LENGTHS, "--output", "out", cwd=source.parent, timeout=60)
     assert_said_clearly(run, case.exit_code)
     assert tree(source.parent) == before, "something was left behind, or the source was changed"
     row("Hostile source", case.title, run)

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
-import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.command import COMMAND, Run, fresh_environment, lsg_convert, run
+from lsg_convert.integrity import check_folder
+from tests.command import COMMAND, Run, fresh_environment
 from tests.reliability.conftest import LENGTHS, tree
+from tests.reliability.forked import forked
 
 Row = Callable[..., None]
-ROOT = Path(__file__).parents[2]
 # many small shards: many points at which a run can be stopped
 OPTIONS = (*LENGTHS, "--max-shard-size", "40KB", "--output", "out", "--no-verify")
 
 
 def _stopped(source: Path, signal: str, point: int, *options: str) -> Run:
-    script = str(ROOT / "tests" / "reliability" / "interrupted.py")
-    command = [sys.executable, script, signal, str(point), "./source", *OPTIONS, *options]
-    return run(command, source.parent, PYTHONPATH=str(ROOT))
+    return forked("./source", *OPTIONS, *options, cwd=source.parent, stop=(signal, point))
 
 
 def _assert_complete(folder: Path) -> None:
     """All files are there, with the hashes that the record knows."""
-    done = lsg_convert("push", str(folder), "me/x", "--dry-run", "--quiet", cwd=folder.parent)
-    assert done.code == 0, done.output
+    state = check_folder(folder)
+    assert not state.missing and not state.changed and not state.extra, state
 
 
 def _hidden(place: Path) -> list[str]:
@@ -42,7 +43,7 @@ def test_sigkill_at_ten_points(point: int, source: Path, row: Row) -> None:
     assert killed.code == -9, killed.output
     assert not (source.parent / "out").exists(), "a folder that is not complete has the final name"
     assert tree(source) == before
-    again = lsg_convert("./source", *OPTIONS, cwd=source.parent)
+    again = forked("./source", *OPTIONS, cwd=source.parent)
     assert again.code == 0, again.output
     _assert_complete(source.parent / "out")
     assert not _hidden(source.parent), "what the killed run left was not cleared away"
@@ -66,7 +67,7 @@ def test_sigkill_while_replacing(point: int, source: Path, converted: Path, row:
     else:
         kept = [name for name in _hidden(source.parent) if ".replaced-" in name]
         assert len(kept) == 1 and tree(source.parent / kept[0]) == before, "the old folder is lost"
-    again = lsg_convert("./source", *OPTIONS, "--force", cwd=source.parent)
+    again = forked("./source", *OPTIONS, "--force", cwd=source.parent)
     assert again.code == 0, again.output
     _assert_complete(out)
     assert not _hidden(source.parent)
@@ -148,3 +149,22 @@ def test_two_at_once_with_force(source: Path, row: Row) -> None:
         results[0],
         "one whole folder, the last one's",
     )
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_the_installed_command_interrupted(name: str, code: int, source: Path, row: Row) -> None:
+    """From outside, while it loads or works: a fresh process, stopped when its folder appears."""
+    before = tree(source.parent)
+    command = [COMMAND, "./source", *OPTIONS]
+    process = subprocess.Popen(
+        command, cwd=source.parent, env=fresh_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not _hidden(source.parent) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.kill(process.pid, signal.Signals[name])
+    out, err = process.communicate(timeout=60)
+    run = Run(process.returncode, out, err)
+    assert run.code == code and "Interrupted" in run.stderr and "Traceback" not in run.output, run
+    assert tree(source.parent) == before
+    row("Interruption", f"{name} from outside, once the folder appears", run)

@@ -1,0 +1,13 @@
+"""What a conversion imports; loaded once, before `forked.py` forks."""
+
+import huggingface_hub  # noqa: F401
+import torch  # noqa: F401
+import transformers  # noqa: F401
+from transformers import AutoTokenizer, BertTokenizerFast  # noqa: F401
+
+import lsg_convert.card
+import lsg_convert.cli.main
+import lsg_convert.convert
+import lsg_convert.publish
+import lsg_convert.special_tokens
+import lsg_convert.tensors  # noqa: F401
