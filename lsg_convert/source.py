@@ -59,6 +59,8 @@ def resolve_source(
 def _existing_folder(model: str) -> Path | None:
     """`model` as a folder, None when it may be a name; raises RequestError when it can only be a path."""
     shown = printable(model, 300)
+    if not model:  # Path("") is the current folder, which nobody meant
+        raise RequestError("no model was named", "give a folder, a short name or a Hub id")
     try:
         path = Path(model).expanduser()
         if path.is_dir():
@@ -68,7 +70,7 @@ def _existing_folder(model: str) -> Path | None:
         raise RequestError(f"'{shown}' is neither a folder nor a model name") from None
     if is_file:
         raise RequestError(f"'{shown}' is a file", "give the model's folder")
-    if not model or model.startswith((".", "/", "~")) or model.count("/") > 1 or "\\" in model:
+    if model.startswith((".", "/", "~")) or model.count("/") > 1 or "\\" in model:
         raise RequestError(f"there is no folder '{shown}'", "give an existing folder, a short name or a Hub id")
     return None
 
