@@ -1,15 +1,13 @@
 """ALBERT: groups of layers that run several times, embeddings narrower than the layers."""
 
-from .family import Family, Head, PositionTable
+from .bert_style import encoder_family
+from .family import Head
 
-FAMILY = Family(
-    model_type="albert",
-    title="ALBERT",
-    example="albert/albert-base-v2",
-    modeling_file="modeling_lsg_albert",
-    base_prefix="albert",
-    base_class="AlbertModel",
-    heads={
+FAMILY = encoder_family(
+    "albert",
+    "ALBERT",
+    "albert/albert-base-v2",
+    {
         "AlbertModel": Head("AutoModel"),
         "AlbertForPreTraining": Head("AutoModelForPreTraining", ("predictions.", "sop_classifier.")),
         "AlbertForMaskedLM": Head("AutoModelForMaskedLM", ("predictions.",)),
@@ -18,12 +16,7 @@ FAMILY = Family(
         "AlbertForQuestionAnswering": Head("AutoModelForQuestionAnswering", ("qa_outputs.",)),
         "AlbertForMultipleChoice": Head("AutoModelForMultipleChoice", ("classifier.",)),
     },
-    word_embeddings=("embeddings.word_embeddings.weight",),
-    global_embeddings="embeddings.global_embeddings.weight",
-    positions=(PositionTable("embeddings.position_embeddings.weight"),),
-    type_tables=("embeddings.token_type_embeddings.weight",),
     num_layers="num_hidden_groups",
     layers="encoder.albert_layer_groups",
     embedding_size="embedding_size",
-    obsolete_tensors=("embeddings.position_ids",),
 )

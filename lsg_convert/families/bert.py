@@ -1,5 +1,5 @@
 """BERT."""
 
-from .bert_style import bert_style_family
+from .bert_style import bert_style_heads, encoder_family
 
-FAMILY = bert_style_family("bert", "BERT", "google-bert/bert-base-uncased", "Bert", causal_head="BertLMHeadModel")
+FAMILY = encoder_family("bert", "BERT", "google-bert/bert-base-uncased", bert_style_heads("Bert", "LMHeadModel"))

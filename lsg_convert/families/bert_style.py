@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from .family import Config, Family, Head, PositionTable
 
 
@@ -10,74 +13,75 @@ def after_padding_row(config: Config) -> int:
     return int(config.get("pad_token_id", 1)) + 1
 
 
-def bert_style_family(
+def encoder_family(
     model_type: str,
     title: str,
     example: str,
-    class_prefix: str,
+    heads: Mapping[str, Head],
     *,
-    causal_head: str,
+    rows_before_positions: Callable[[Config], int] = lambda config: 0,
     further_type_tables: tuple[str, ...] = (),
+    **differences: Any,
 ) -> Family:
-    """A family whose library code is BERT's under another name."""
+    """A family whose embeddings lie as BERT's do. The first head is the base model."""
+    file = model_type.replace("-", "_")
+    usual = {
+        "base_prefix": file,
+        "word_embeddings": ("embeddings.word_embeddings.weight",),
+        "global_embeddings": "embeddings.global_embeddings.weight",
+        "positions": (PositionTable("embeddings.position_embeddings.weight", rows_before_positions),),
+        "type_tables": ("embeddings.token_type_embeddings.weight", *further_type_tables),
+        "obsolete_tensors": ("embeddings.position_ids",),
+        "config_positions_offset": rows_before_positions,
+    }
     return Family(
         model_type=model_type,
         title=title,
         example=example,
-        modeling_file=f"modeling_lsg_{model_type}",
-        base_prefix=model_type,
-        base_class=f"{class_prefix}Model",
-        heads={
-            f"{class_prefix}Model": Head("AutoModel"),
-            f"{class_prefix}ForPreTraining": Head(
-                "AutoModelForPreTraining", ("cls.predictions.", "cls.seq_relationship.")
-            ),
-            f"{class_prefix}ForMaskedLM": Head("AutoModelForMaskedLM", ("cls.predictions.",)),
-            f"{class_prefix}ForNextSentencePrediction": Head(
-                "AutoModelForNextSentencePrediction", ("cls.seq_relationship.",)
-            ),
-            f"{class_prefix}ForSequenceClassification": Head("AutoModelForSequenceClassification", ("classifier.",)),
-            f"{class_prefix}ForTokenClassification": Head("AutoModelForTokenClassification", ("classifier.",)),
-            f"{class_prefix}ForQuestionAnswering": Head("AutoModelForQuestionAnswering", ("qa_outputs.",)),
-            f"{class_prefix}ForMultipleChoice": Head("AutoModelForMultipleChoice", ("classifier.",)),
-            causal_head: Head("AutoModelForCausalLM", ("cls.predictions.",)),
-        },
-        word_embeddings=("embeddings.word_embeddings.weight",),
-        global_embeddings="embeddings.global_embeddings.weight",
-        positions=(PositionTable("embeddings.position_embeddings.weight"),),
-        type_tables=("embeddings.token_type_embeddings.weight", *further_type_tables),
-        obsolete_tensors=("embeddings.position_ids",),
+        modeling_file=f"modeling_lsg_{file}",
+        base_class=next(iter(heads)),
+        heads=heads,
+        **{**usual, **differences},
     )
+
+
+def bert_style_heads(class_prefix: str, causal_head: str) -> dict[str, Head]:
+    """BERT's heads under another family's name."""
+    masked, sentence = "cls.predictions.", "cls.seq_relationship."
+    heads = {
+        "Model": Head("AutoModel"),
+        "ForPreTraining": Head("AutoModelForPreTraining", (masked, sentence)),
+        "ForMaskedLM": Head("AutoModelForMaskedLM", (masked,)),
+        "ForNextSentencePrediction": Head("AutoModelForNextSentencePrediction", (sentence,)),
+        "ForSequenceClassification": Head("AutoModelForSequenceClassification", ("classifier.",)),
+        "ForTokenClassification": Head("AutoModelForTokenClassification", ("classifier.",)),
+        "ForQuestionAnswering": Head("AutoModelForQuestionAnswering", ("qa_outputs.",)),
+        "ForMultipleChoice": Head("AutoModelForMultipleChoice", ("classifier.",)),
+        causal_head: Head("AutoModelForCausalLM", (masked,)),
+    }
+    return {f"{class_prefix}{name}": head for name, head in heads.items()}
 
 
 def roberta_style_family(
     model_type: str, title: str, example: str, class_prefix: str, base_prefix: str = "roberta"
 ) -> Family:
     """A family whose library code is RoBERTa's under another name."""
-    return Family(
-        model_type=model_type,
-        title=title,
-        example=example,
-        modeling_file=f"modeling_lsg_{model_type.replace('-', '_')}",
+    heads = {
+        "Model": Head("AutoModel"),
+        "ForMaskedLM": Head("AutoModelForMaskedLM", ("lm_head.",)),
+        "ForSequenceClassification": Head(
+            "AutoModelForSequenceClassification", ("classifier.dense.", "classifier.out_proj.")
+        ),
+        "ForTokenClassification": Head("AutoModelForTokenClassification", ("classifier.weight", "classifier.bias")),
+        "ForQuestionAnswering": Head("AutoModelForQuestionAnswering", ("qa_outputs.",)),
+        "ForMultipleChoice": Head("AutoModelForMultipleChoice", ("classifier.",)),
+        "ForCausalLM": Head("AutoModelForCausalLM", ("lm_head.",)),
+    }
+    return encoder_family(
+        model_type,
+        title,
+        example,
+        {f"{class_prefix}{name}": head for name, head in heads.items()},
         base_prefix=base_prefix,
-        base_class=f"{class_prefix}Model",
-        heads={
-            f"{class_prefix}Model": Head("AutoModel"),
-            f"{class_prefix}ForMaskedLM": Head("AutoModelForMaskedLM", ("lm_head.",)),
-            f"{class_prefix}ForSequenceClassification": Head(
-                "AutoModelForSequenceClassification", ("classifier.dense.", "classifier.out_proj.")
-            ),
-            f"{class_prefix}ForTokenClassification": Head(
-                "AutoModelForTokenClassification", ("classifier.weight", "classifier.bias")
-            ),
-            f"{class_prefix}ForQuestionAnswering": Head("AutoModelForQuestionAnswering", ("qa_outputs.",)),
-            f"{class_prefix}ForMultipleChoice": Head("AutoModelForMultipleChoice", ("classifier.",)),
-            f"{class_prefix}ForCausalLM": Head("AutoModelForCausalLM", ("lm_head.",)),
-        },
-        word_embeddings=("embeddings.word_embeddings.weight",),
-        global_embeddings="embeddings.global_embeddings.weight",
-        positions=(PositionTable("embeddings.position_embeddings.weight", after_padding_row),),
-        type_tables=("embeddings.token_type_embeddings.weight",),
-        obsolete_tensors=("embeddings.position_ids",),
-        config_positions_offset=after_padding_row,
+        rows_before_positions=after_padding_row,
     )

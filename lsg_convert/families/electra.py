@@ -1,17 +1,15 @@
 """ELECTRA, generators and discriminators: embeddings may be narrower than the layers."""
 
-from .family import Family, Head, PositionTable
+from .bert_style import encoder_family
+from .family import Head
 
 _GENERATOR = ("generator_predictions.", "generator_lm_head.")
 
-FAMILY = Family(
-    model_type="electra",
-    title="ELECTRA",
-    example="google/electra-base-discriminator",
-    modeling_file="modeling_lsg_electra",
-    base_prefix="electra",
-    base_class="ElectraModel",
-    heads={
+FAMILY = encoder_family(
+    "electra",
+    "ELECTRA",
+    "google/electra-base-discriminator",
+    {
         "ElectraModel": Head("AutoModel"),
         "ElectraForPreTraining": Head("AutoModelForPreTraining", ("discriminator_predictions.",)),
         "ElectraForMaskedLM": Head("AutoModelForMaskedLM", _GENERATOR),
@@ -25,11 +23,6 @@ FAMILY = Family(
         "ElectraForMultipleChoice": Head("AutoModelForMultipleChoice", ("sequence_summary.", "classifier.")),
         "ElectraForCausalLM": Head("AutoModelForCausalLM", _GENERATOR),
     },
-    word_embeddings=("embeddings.word_embeddings.weight",),
-    global_embeddings="embeddings.global_embeddings.weight",
-    positions=(PositionTable("embeddings.position_embeddings.weight"),),
-    type_tables=("embeddings.token_type_embeddings.weight",),
     embedding_size="embedding_size",
-    obsolete_tensors=("embeddings.position_ids",),
     tied_head_tensors=("generator_lm_head.",),
 )

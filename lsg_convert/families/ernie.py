@@ -1,12 +1,11 @@
 """ERNIE: BERT with a type of task added to its embeddings."""
 
-from .bert_style import bert_style_family
+from .bert_style import bert_style_heads, encoder_family
 
-FAMILY = bert_style_family(
+FAMILY = encoder_family(
     "ernie",
     "ERNIE",
     "nghuyong/ernie-3.0-base-zh",
-    "Ernie",
-    causal_head="ErnieForCausalLM",
+    bert_style_heads("Ernie", "ForCausalLM"),
     further_type_tables=("embeddings.task_type_embeddings.weight",),
 )

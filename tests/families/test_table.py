@@ -1,0 +1,122 @@
+"""The table of families: nothing without a test, nothing of the library's left out, no family named elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from transformers.models.auto import modeling_auto
+
+import lsg_convert
+from lsg_convert.convert import modeling_files
+from lsg_convert.families import FAMILIES
+from tests.families.pairs import MODEL_TYPES, OWN_TESTS
+from tests.tiny import FAMILIES as TINY
+
+PACKAGE = Path(lsg_convert.__file__).parent
+HERE = Path(__file__).parent
+MAPPINGS = (
+    "MODEL_MAPPING_NAMES",
+    "MODEL_FOR_PRETRAINING_MAPPING_NAMES",
+    "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
+    "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES",
+    "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES",
+    "MODEL_FOR_NEXT_SENTENCE_PREDICTION_MAPPING_NAMES",
+)
+LINES_A_FAMILY = 150
+MEDIAN_LINES = 100
+
+
+def family_lines() -> dict[str, int]:
+    """Lines that each family costs: its file in `families/` and its modeling file."""
+    names = {name: re.sub(r"^modeling_lsg_", "", family.modeling_file) for name, family in FAMILIES.items()}
+    return {
+        name: sum(
+            len(path.read_text(encoding="utf-8").splitlines())
+            for path in (PACKAGE / "families" / f"{file}.py", PACKAGE / "modeling" / f"modeling_lsg_{file}.py")
+        )
+        for name, file in names.items()
+    }
+
+
+@pytest.mark.parametrize("model_type", list(FAMILIES))
+def test_every_family_is_covered(model_type: str) -> None:
+    if model_type in OWN_TESTS:
+        assert (HERE / OWN_TESTS[model_type]).is_file()
+    else:
+        assert model_type in TINY, "tests.tiny makes no checkpoint of it"
+        assert TINY[model_type].architecture in FAMILIES[model_type].heads
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_every_head_of_the_library_is_there(model_type: str) -> None:
+    of_the_library = {
+        name
+        for mapping in MAPPINGS
+        for name in [getattr(modeling_auto, mapping, {}).get(model_type)]
+        if isinstance(name, str)
+    }
+    # T5's encoder alone has no place in these mappings; a family may have more heads, never fewer.
+    assert of_the_library <= {*FAMILIES[model_type].heads}
+
+
+@pytest.mark.parametrize("model_type", list(FAMILIES))
+def test_modeling_file_names_all_that_ships(model_type: str) -> None:
+    """Releases before 5.1 copy only what the modeling file itself imports."""
+    family = FAMILIES[model_type]
+    path = PACKAGE / "modeling" / f"{family.modeling_file}.py"
+    imported = {
+        node.module
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+    }
+    assert imported == {Path(file).stem for file in modeling_files(family)} - {path.stem}
+
+
+@pytest.mark.parametrize("model_type", list(FAMILIES))
+def test_modeling_classes(model_type: str) -> None:
+    """Each class has our config class, and the Auto class that its head is loaded by."""
+    family = FAMILIES[model_type]
+    module = __import__(f"lsg_convert.modeling.{family.modeling_file}", fromlist=["*"])
+    for auto_class, reference in family.auto_map().items():
+        found = getattr(module, reference.rpartition(".")[2])
+        assert found._auto_class == auto_class
+        if auto_class != "AutoConfig":
+            assert found.config_class.__name__ == family.auto_map()["AutoConfig"].rpartition(".")[2]
+
+
+def test_lines_a_family_costs() -> None:
+    lines = family_lines()
+    assert max(lines.values()) < LINES_A_FAMILY, {
+        name: count for name, count in lines.items() if count >= LINES_A_FAMILY
+    }
+    assert sorted(lines.values())[len(lines) // 2] < MEDIAN_LINES
+
+
+def test_no_family_is_named_in_an_expression_elsewhere() -> None:
+    """Outside their own files and the table, no string in the code is a family's model_type or class."""
+    own = {PACKAGE / "families", PACKAGE / "aliases.py"}
+    names = {*FAMILIES} | {head for family in FAMILIES.values() for head in family.heads}
+    for path in PACKAGE.rglob("*.py"):
+        if own & {path, *path.parents} or path.name.startswith("modeling_lsg_"):
+            continue
+        strings = {
+            node.value
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not strings & names, path
+
+
+def test_families_need_no_torch() -> None:
+    import subprocess
+
+    code = "import sys, lsg_convert.families; assert not {'torch', 'transformers'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
