@@ -9,6 +9,7 @@ import typer
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
+from lsg_convert.errors import RequestError
 
 
 def bench(
@@ -26,6 +27,11 @@ def bench(
     ] = False,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = "cpu",
     dtype: Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Type to compute in.")] = "float32",
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each side; sides take turns.")] = 3,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Write time and memory against length here, as an SVG picture.", show_default=False),
+    ] = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
 ) -> None:
@@ -40,16 +46,29 @@ def bench(
     with console.working():
         from lsg_convert.bench import run_benchmark
 
-        result = run_benchmark(
+        report = run_benchmark(
             folder,
             source=source,
-            lengths=[int(length) for length in lengths.split(",")],
+            lengths=_lengths(lengths),
             train=train,
             device=device,
             dtype=dtype,
+            rounds=rounds,
             reporter=console,
         )
+        if plot is not None:
+            report.plot(plot)
     from lsg_convert.cli.render import rows_table
 
-    payload = result.as_dict() if hasattr(result, "as_dict") else result
+    payload = report.as_dict()
     console.result(payload, *rows_table(payload, console.clean))
+    if plot is not None:
+        console.hint(f"The picture is in {plot}.")
+
+
+def _lengths(text: str) -> list[int]:
+    """Return the lengths in a list like `512,4096`."""
+    try:
+        return [int(length) for length in text.split(",")]
+    except ValueError as error:
+        raise RequestError(f"--lengths is {text!r}.", "Give numbers of tokens, like 512,1024,4096.") from error

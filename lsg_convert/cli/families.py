@@ -11,9 +11,9 @@ def families(json: p.Json = False, quiet: p.Quiet = False) -> None:
     console = Console(json, quiet)
     with console.working():
         from lsg_convert.cli.render import families_table, family_as_dict
-        from lsg_convert.families import FAMILIES
+        from lsg_convert.families import listed_families
 
-        table = [family_as_dict(family) for family in FAMILIES.values()]
+        table = [family_as_dict(family) for family in listed_families()]
     console.result({"families": table}, families_table(table))
     console.hint(
         "Learned positions are repeated, sinusoids continued, relative ones reach any distance: up to "
