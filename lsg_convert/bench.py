@@ -1,0 +1,204 @@
+"""`lsg-convert bench`: how fast a converted model is on this machine, against the same model with dense attention."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsg_convert.errors import RequestError
+from lsg_convert.meter import Sample, measure, summarize
+from lsg_convert.plot import write_plot
+from lsg_convert.progress import Reporter, SilentReporter
+
+if TYPE_CHECKING:
+    import torch
+
+CONVERTED, DENSE = "converted", "dense"
+
+
+@dataclass
+class BenchReport:
+    """What was measured: for each mode, length and side the seconds, and the peak memory above the model's own."""
+
+    folder: str
+    machine: dict[str, Any]
+    dtype: str
+    rounds: int
+    notes: list[str] = field(default_factory=list)
+    samples: dict[tuple[str, int, str], list[Sample]] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each mode and length, with the ratio converted / dense."""
+        rows = []
+        for mode, length in dict.fromkeys((mode, length) for mode, length, _ in self.samples):
+            row: dict[str, Any] = {"mode": mode, "tokens": length}
+            for side in (CONVERTED, DENSE):
+                samples = self.samples.get((mode, length, side))
+                if samples:
+                    row[f"{side}_s"] = round(summarize([sample.seconds for sample in samples])["median"], 4)
+                    peaks = [sample.peak_bytes for sample in samples if sample.peak_bytes is not None]
+                    if peaks:
+                        row[f"{side}_mb"] = round(max(peaks) / 1e6, 1)
+            for unit, name in (("s", "time_ratio"), ("mb", "memory_ratio")):
+                ours, theirs = row.get(f"{CONVERTED}_{unit}"), row.get(f"{DENSE}_{unit}")
+                if ours is not None and theirs:
+                    row[name] = round(ours / theirs, 3)
+            rows.append(row)
+        return rows
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: what `--json` prints."""
+        return {
+            "folder": self.folder,
+            "dtype": self.dtype,
+            "rounds": self.rounds,
+            "machine": self.machine,
+            "results": self.rows(),
+            "notes": self.notes,
+        }
+
+    def plot(self, path: Path | str) -> None:
+        """Write time and memory against length as an SVG, log-log."""
+        seconds: dict[str, dict[int, float]] = {}
+        megabytes: dict[str, dict[int, float]] = {}
+        for row in self.rows():
+            for side in (CONVERTED, DENSE):
+                name = f"{side}, {row['mode']}"
+                for panel, unit in ((seconds, "s"), (megabytes, "mb")):
+                    if f"{side}_{unit}" in row:
+                        panel.setdefault(name, {})[row["tokens"]] = row[f"{side}_{unit}"]
+        write_plot(Path(path), {"seconds": seconds, "peak memory above the weights, MB": megabytes})
+
+
+def run_benchmark(
+    folder: Path | str,
+    source: str | None = None,
+    lengths: Sequence[int] = (512, 1024, 2048, 4096),
+    train: bool = False,
+    device: str = "cpu",
+    dtype: str = "float32",
+    reporter: Reporter | None = None,
+    rounds: int = 3,
+) -> BenchReport:
+    """Measure the encoder of a converted folder and the library's own with dense attention, in turns.
+
+    The dense side is the library's model with random weights, on which time does not depend, and as many positions as
+    the converted model has. Its configuration is that of `source`, if that is a folder, else the converted one's.
+
+    Raises:
+        RequestError: the folder is not a converted one, a length is out of reach, or the device is not there.
+    """
+    import torch
+
+    reporter = reporter or SilentReporter()
+    config = _configuration(Path(folder))
+    longest = _longest(config)
+    for length in lengths:
+        if not 1 <= length <= longest:
+            raise RequestError(f"{length} tokens: this model takes 1 to {longest}.", "Choose other --lengths.")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise RequestError(f"--device {device}: torch finds no GPU.", "Leave --device out to measure on the CPU.")
+
+    dense_config = _configuration(Path(source)) if source and Path(source).is_dir() else config
+    steps = len(lengths) * (1 + train) * 2 * (rounds + 1)
+    report = BenchReport(str(folder), describe_machine(device), dtype, rounds)
+    report.notes.append("dense: the library's own attention (SDPA) in a model of the same size; batch 1, encoder only")
+    with reporter.stage("Measuring", steps) as advance:
+        sides = {
+            CONVERTED: _converted_encoder(Path(folder), dtype, device),
+            DENSE: _dense_encoder(dense_config, longest, dtype, device),
+        }
+        for mode in ("forward", "training step") if train else ("forward",):
+            for length in lengths:
+                ids = torch.randint(5, config["vocab_size"], (1, length), device=device)
+                for turn in range(rounds + 1):
+                    for side, encoder in sides.items():
+                        sample = measure(_step(encoder, ids, mode), device)
+                        if turn:  # the first one warms up
+                            report.samples.setdefault((mode, length, side), []).append(sample)
+                        advance(1)
+    return report
+
+
+def describe_machine(device: str = "cpu") -> dict[str, Any]:
+    """What the figures were taken on."""
+    import torch
+    import transformers
+
+    processor = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), processor)
+    if device.startswith("cuda"):
+        processor = torch.cuda.get_device_name(device)
+    return {
+        "processor": processor,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path} cannot be read: {error}", "Give a converted folder.") from error
+    return config
+
+
+def _longest(config: dict[str, Any]) -> int:
+    """How many tokens a model of this configuration takes; models without a position table take any number."""
+    for name in ("max_position_embeddings", "max_encoder_position_embeddings"):
+        if isinstance(config.get(name), int):
+            offset = config.get("pad_token_id", 0) + 1 if "roberta" in config.get("model_type", "") else 0
+            return int(config[name]) - offset
+    return 1 << 20
+
+
+def _converted_encoder(folder: Path, dtype: str, device: str) -> torch.nn.Module:
+    import torch
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(folder, trust_remote_code=True)
+    return _encoder(model).to(device, getattr(torch, dtype)).eval()
+
+
+def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str) -> torch.nn.Module:
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    plain = {
+        name: value
+        for name, value in config.items()
+        if name not in ("auto_map", "architectures", "torch_dtype", "dtype")
+    }
+    if "max_position_embeddings" in plain:
+        plain["max_position_embeddings"] = max(plain["max_position_embeddings"], longest + 2)
+    built = AutoConfig.for_model(plain.pop("model_type"), **plain)
+    model = AutoModel.from_config(built)
+    return _encoder(model).to(device, getattr(torch, dtype)).eval()
+
+
+def _encoder(model: Any) -> Any:
+    return model.get_encoder() if model.config.is_encoder_decoder else model
+
+
+def _step(encoder: torch.nn.Module, ids: torch.Tensor, mode: str) -> Callable[[], Any]:
+    """One forward pass, or one with gradients."""
+    import torch
+
+    def forward() -> Any:
+        with torch.inference_mode():
+            return encoder(input_ids=ids)[0]
+
+    def training_step() -> None:
+        encoder.zero_grad(set_to_none=True)
+        encoder(input_ids=ids)[0].float().square().mean().backward()
+
+    return forward if mode == "forward" else training_step

@@ -1,0 +1,78 @@
+"""Time and peak memory of a call. Needs the standard library only until something runs on a GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run. seconds: wall clock. cpu_seconds: of all threads. peak_bytes: above what was in use before, if known."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int | None
+
+
+def measure(call: Callable[[], Any], device: str = "cpu") -> Sample:
+    """Run `call` once, and measure it."""
+    gc.collect()
+    on_gpu = device.startswith("cuda")
+    before = _start_gpu(device) if on_gpu else _start_cpu()
+    started, cpu_started = time.perf_counter(), time.process_time()
+    result = call()
+    if on_gpu:
+        import torch
+
+        torch.cuda.synchronize(device)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+    peak = _peak_gpu(device) if on_gpu else _memory("VmHWM")
+    del result
+    return Sample(seconds, cpu_seconds, None if before is None or peak is None else max(0, peak - before))
+
+
+def summarize(values: Sequence[float]) -> dict[str, float]:
+    """Median and spread."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def _start_cpu() -> int | None:
+    """Give freed memory back and forget the old peak; returns the bytes in use, None where the system does not tell."""
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        _CLEAR.write_text("5")
+    except (OSError, AttributeError):
+        return None
+    return _memory("VmRSS")
+
+
+def _memory(field: str) -> int | None:
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":")), None)
+
+
+def _start_gpu(device: str) -> int:
+    import torch
+
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
+
+
+def _peak_gpu(device: str) -> int:
+    import torch
+
+    return torch.cuda.max_memory_allocated(device)

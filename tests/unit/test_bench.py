@@ -1,0 +1,47 @@
+"""`run_benchmark`: rows, ratios, a plot, and requests it cannot serve."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from lsg_convert import convert
+from lsg_convert.bench import run_benchmark
+from lsg_convert.errors import RequestError
+from lsg_convert.meter import measure
+from tests.tiny import make_checkpoint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("bench")
+    source = make_checkpoint("bert", "BertForMaskedLM", root / "source", max_positions=64)
+    return convert(source, max_len=128, output=root / "converted", block_size=16, sparse_block_size=16).output
+
+
+def test_both_sides_are_measured_at_every_length(folder, tmp_path):
+    report = run_benchmark(folder, lengths=[16, 128], train=True, rounds=1)
+    rows = report.as_dict()["results"]
+    assert [(row["mode"], row["tokens"]) for row in rows] == [
+        ("forward", 16), ("forward", 128), ("training step", 16), ("training step", 128)
+    ]  # fmt: skip
+    assert all(row["time_ratio"] > 0 and row["converted_s"] > 0 for row in rows)
+    json.dumps(report.as_dict())
+    report.plot(tmp_path / "plot.svg")
+    assert ElementTree.parse(tmp_path / "plot.svg").getroot().tag.endswith("svg")
+
+
+def test_a_length_out_of_reach_is_refused(folder):
+    with pytest.raises(RequestError, match="129 tokens: this model takes 1 to 128"):
+        run_benchmark(folder, lengths=[129])
+
+
+def test_a_folder_without_config_is_refused(tmp_path):
+    with pytest.raises(RequestError, match=r"config\.json"):
+        run_benchmark(tmp_path)
+
+
+def test_peak_memory_is_what_a_call_takes_at_most():
+    sample = measure(lambda: [bytearray(b"x" * 30_000_000) for _ in range(2)] and None)
+    if sample.peak_bytes is not None:
+        assert 55e6 < sample.peak_bytes < 130e6
