@@ -98,12 +98,12 @@ class AsShipped(ExactParity):
         """Give global 0 the digits that its stored type had no room for; integrity has compared what is stored."""
         stored = torch_dtype(subject.weights.tensors[subject.plan.layout.global_embeddings].dtype)
         words = subject.source_weights.tensors[subject.plan.layout.word_embeddings].shape[0]
-        row = first_token(subject, special_tokens(subject.tokenizer, words, subject.family).first).embedding()
+        token = first_token(subject, special_tokens(subject.tokenizer, words, subject.family).first)
+        kept = token.embedding().to(stored)
+        exact = token if subject.options.dtype == "keep" else token.rounded(stored)
         for name, table in model.state_dict().items():
-            if name.endswith("global_embeddings.weight") and bool(
-                (table[0].cpu() == row.to(stored).to(table.dtype)).all()
-            ):
-                table[0] = row.to(table)
+            if name.endswith("global_embeddings.weight") and bool((table[0].cpu() == kept.to(table.dtype)).all()):
+                table[0] = exact.embedding().to(table)
 
 
 CHECKS: tuple[type[Check], ...] = (AsShipped, Muted)

@@ -24,6 +24,12 @@ class FirstToken:
         """The sum."""
         return self.word * self.scale + self.position + sum(self.types)
 
+    def rounded(self, dtype: torch.dtype) -> FirstToken:
+        """The same from tables that are stored in `dtype`."""
+        position = self.position if isinstance(self.position, float) else self.position.to(dtype).float()
+        types = [row.to(dtype).float() for row in self.types]
+        return FirstToken(self.word.to(dtype).float(), self.scale, position, types)
+
     def lacking(self) -> dict[str, torch.Tensor]:
         """The sum without one of its parts, by what is left out."""
         sums = {"the scale of the word embeddings": self.word + self.position + sum(self.types)}

@@ -117,21 +117,17 @@ class Loads(Check):
     def measure(self, subject: Subject) -> Measurement:
         subject.converted_model()
         info = subject.loading_info
-        untrained = subject.untrained_prefixes()
-        missing = sorted(name for name in info["missing_keys"] if not name.startswith(untrained))
+        missing, unexpected = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
         mismatched = sorted(str(item) for item in info.get("mismatched_keys", ()))
-        unexpected = sorted(info["unexpected_keys"])
-        problems = [f"missing: {_some(missing)}"] * bool(missing) + [f"mis-shaped: {_some(mismatched)}"] * bool(
-            mismatched
-        )
-        if unexpected and subject.lacks("source") is None:
-            unknown = [name for name in unexpected if name not in subject.source_weights.tensors]
-            problems += [f"unexpected: {_some(unknown)}"] * bool(unknown)
+        problems = [f"mis-shaped: {_some(mismatched)}"] * bool(mismatched)
         measured = f"{len(missing)} missing, {len(unexpected)} unused, {len(mismatched)} mis-shaped"
-        new = [prefix for prefix in untrained if any(name.startswith(prefix) for name in info["missing_keys"])]
-        if new:
-            measured += f"; {', '.join(new)} untrained, as in the source"
-        return Measurement(not problems, measured, "0", "; ".join(problems) or None)
+        if subject.lacks("source") is None:
+            lost = [name for name in missing if subject.source_has(name)]
+            unknown = [name for name in unexpected if not subject.source_has(name)]
+            problems += [f"missing: {_some(lost)}"] * bool(lost) + [f"unexpected: {_some(unknown)}"] * bool(unknown)
+        if missing and not problems:
+            measured += f" (new, as in the source: {_some(missing)})"
+        return Measurement(not problems, measured, None, "; ".join(problems) or None)
 
 
 CHECKS: tuple[type[Check], ...] = (Files, Code, Tensors, Tokenizer, Loads)

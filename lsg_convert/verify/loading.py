@@ -15,18 +15,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lsg_convert.convert import modeling_files
 from lsg_convert.errors import RequestError
 from lsg_convert.families import Family
+from lsg_convert.modeling_files import modeling_files
 from lsg_convert.safe_files import printable
 
 
 def foreign_code(folder: Path, family: Family) -> list[str]:
     """Modeling files that `folder` lacks or that are not, byte for byte, the ones that ship."""
     return [
-        path.name
-        for path in modeling_files(family)
-        if not (folder / path.name).is_file() or (folder / path.name).read_bytes() != path.read_bytes()
+        name
+        for name, code in modeling_files(family).items()
+        if not (folder / name).is_file() or (folder / name).read_bytes() != code
     ]
 
 

@@ -141,10 +141,11 @@ class Subject:
         """The Auto class that loads it."""
         return self.family.heads[self.architecture].auto_class
 
-    def untrained_prefixes(self) -> tuple[str, ...]:
-        """Prefixes of the head's tensors that the folder, as its source, has none of."""
-        own = self.family.heads[self.architecture].tensors
-        return tuple(prefix for prefix in own if not any(name.startswith(prefix) for name in self.weights.tensors))
+    def source_has(self, name: str) -> bool:
+        """Whether the source has weights for a parameter of the model, with the base model's prefix or without."""
+        tensors = self.source_weights.tensors.keys() | self.source_weights.aliases.keys()
+        prefix = f"{self.family.base_prefix}."
+        return not tensors.isdisjoint({name, name.removeprefix(prefix), prefix + name})
 
     @property
     def max_len(self) -> int:
