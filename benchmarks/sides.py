@@ -1,0 +1,106 @@
+"""The models that are compared: encoders of one size, 6 layers of 768, 12 heads, with random weights.
+
+Importing one side must not need another: each runs in a process, and if need be an environment, of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS, WIDTH, HEADS, INNER, VOCABULARY, LONGEST = 6, 768, 12, 3072, 1000, 16384
+_BERT_LIKE = {
+    "num_hidden_layers": LAYERS, "hidden_size": WIDTH, "num_attention_heads": HEADS, "intermediate_size": INNER,
+    "vocab_size": VOCABULARY, "pad_token_id": 0,
+}  # fmt: skip
+_BART_LIKE = {
+    "encoder_layers": LAYERS, "decoder_layers": LAYERS, "d_model": WIDTH, "encoder_attention_heads": HEADS,
+    "decoder_attention_heads": HEADS, "encoder_ffn_dim": INNER, "decoder_ffn_dim": INNER, "vocab_size": VOCABULARY,
+}  # fmt: skip
+
+
+def build(name: str) -> Any:
+    """The model of a side. `lsg` may carry options: `lsg:sparsity_type=pooling,block_size=256`."""
+    family, _, text = name.partition(":")
+    options = {key: _value(value) for key, value in (pair.split("=") for pair in text.split(",") if pair)}
+    if family not in SIDES:
+        raise SystemExit(f"Unknown side {family!r}; there are: {', '.join(SIDES)}")
+    return SIDES[family](**options).eval()
+
+
+def _value(text: str) -> Any:
+    if text.lstrip("-").isdigit():
+        return int(text)
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _lsg(**options: Any) -> Any:
+    sys.path.insert(0, str(ROOT))
+    from transformers import BartConfig
+
+    from lsg_convert.modeling.modeling_lsg_bart import LSGBartForConditionalGeneration
+
+    return LSGBartForConditionalGeneration(BartConfig(**_BART_LIKE, max_position_embeddings=LONGEST, **options))
+
+
+def _dense(**options: Any) -> Any:
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    return BartForConditionalGeneration(BartConfig(**_BART_LIKE, max_position_embeddings=LONGEST, **options))
+
+
+def _published(**options: Any) -> Any:
+    from lsg_converter.bart.modeling_lsg_bart import LSGBartConfig, LSGBartForConditionalGeneration
+
+    settings = {"block_size": 128, "sparse_block_size": 128, "sparsity_factor": 2, "mask_first_token": True, **options}
+    return LSGBartForConditionalGeneration(LSGBartConfig(**_BART_LIKE, max_position_embeddings=LONGEST, **settings))
+
+
+def _longformer(**options: Any) -> Any:
+    from transformers import LongformerConfig, LongformerModel
+
+    settings = {"attention_window": 512, **options}
+    return LongformerModel(LongformerConfig(**_BERT_LIKE, max_position_embeddings=LONGEST + 2, **settings))
+
+
+def _led(**options: Any) -> Any:
+    from transformers import LEDConfig, LEDForConditionalGeneration
+
+    settings = {"attention_window": 512, "max_encoder_position_embeddings": LONGEST, **options}
+    return LEDForConditionalGeneration(LEDConfig(**_BART_LIKE, **settings))
+
+
+def _bigbird(**options: Any) -> Any:
+    from transformers import BigBirdConfig, BigBirdModel
+
+    settings = {"block_size": 64, "num_random_blocks": 3, "attention_type": "block_sparse", **options}
+    return BigBirdModel(BigBirdConfig(**_BERT_LIKE, max_position_embeddings=LONGEST, **settings))
+
+
+def _longt5(**options: Any) -> Any:
+    from transformers import LongT5Config, LongT5EncoderModel
+
+    # Its feed-forward is gated: 2048 wide it has as many weights as a plain one of 3072.
+    settings = {
+        "encoder_attention_type": "transient-global",
+        "feed_forward_proj": "gated-gelu",
+        "d_ff": 2048,
+        **options,
+    }
+    return LongT5EncoderModel(
+        LongT5Config(num_layers=LAYERS, d_model=WIDTH, num_heads=HEADS, d_kv=64, vocab_size=VOCABULARY, **settings)
+    )
+
+
+SIDES: dict[str, Callable[..., Any]] = {
+    "lsg": _lsg,
+    "dense": _dense,
+    "lsg-converter": _published,
+    "longformer": _longformer,
+    "led": _led,
+    "bigbird": _bigbird,
+    "longt5": _longt5,
+}
