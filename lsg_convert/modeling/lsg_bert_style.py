@@ -100,16 +100,16 @@ class LSGBertStyleModel(LSGEncoder):
         refuse_head_mask(kwargs)
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+        num_tokens = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
         if position_ids is None:
-            num_tokens = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
             check_length(num_tokens, self.max_tokens())
         encoded = self.encode(
-            self.embed(**embedding_inputs), attention_mask, self.encoder_layers(), output_hidden_states
+            self.embed(**embedding_inputs), attention_mask, self.encoder_layers(), output_hidden_states, num_tokens
         )
         return finish(self.pool(encoded), self.config, return_dict)
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
-        """What the first layer gets: [batch, G + T, width], the globals put in before the layer norm."""
+        """What the first layer gets: [batch, G + T, width], or padded already; globals come in before the layer norm."""
         return self.embeddings(**embedding_inputs)
 
     def pool(self, encoded: BaseModelOutput) -> BaseModelOutput:

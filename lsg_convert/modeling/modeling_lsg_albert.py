@@ -72,7 +72,12 @@ class LSGAlbertModel(LSGBertStyleModel, AlbertModel):
 
     def embed(self, **embedding_inputs: Any) -> torch.Tensor:
         """The embeddings, as wide as the layers."""
-        return self.encoder.embedding_hidden_mapping_in(super().embed(**embedding_inputs))
+        embeddings = super().embed(**embedding_inputs)
+        if self.options.attend_masked_runs:
+            # There padding matters, and the published models have it before the projection.
+            num_tokens = embeddings.shape[1] - self.options.num_global_tokens
+            embeddings = nn.functional.pad(embeddings, (0, 0, 0, self.padding(num_tokens)))
+        return self.encoder.embedding_hidden_mapping_in(embeddings)
 
     def run_pooler(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """The first token, projected."""
