@@ -72,8 +72,7 @@ class DriftByPosition(Check):
         return subject.max_len > subject.lsg.dense_limit
 
     def memory(self, subject: Subject) -> int:
-        width = int(subject.config.get(subject.family.hidden_size) or 1)
-        return subject.model_bytes(2) + 40 * 4 * width * max(subject.max_len, 2 * subject.source_max_len)
+        return subject.model_bytes(2) + 40 * 4 * subject.width * max(subject.max_len, 2 * subject.source_max_len)
 
     def measure(self, subject: Subject) -> Measurement:
         if subject.record["is_lsg_source"]:

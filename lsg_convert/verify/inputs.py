@@ -78,7 +78,7 @@ class Inputs:
             ids = list(self.tokenizer(text, add_special_tokens=False, truncation=False)["input_ids"])
             if not ids:
                 raise RequestError("the tokenizer makes no tokens of the text")
-            rows = self._subject.config.get("vocab_size")
+            rows = self._subject.encoder_config.get("vocab_size")
             if isinstance(rows, int) and max(ids) >= rows:
                 raise RequestError(f"the tokenizer gives id {max(ids)}, but the embeddings have {rows} rows")
             self._contents[passage] = (name, ids)

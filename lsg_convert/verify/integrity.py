@@ -88,7 +88,7 @@ class Tokenizer(Check):
         tokenizer = subject.tokenizer
         vocabulary = tokenizer.get_vocab()
         problems = []
-        rows, largest = subject.config.get("vocab_size"), max(vocabulary.values())
+        rows, largest = subject.encoder_config.get("vocab_size"), max(vocabulary.values())
         if isinstance(rows, int) and largest >= rows:
             problems.append(
                 f"id {largest} ({printable(_token(vocabulary, largest))}) has no row among {rows} embeddings"

@@ -42,7 +42,9 @@ class KernelParity(Check):
     def memory(self, subject: Subject) -> int:
         tokens = window_lengths(subject.lsg, subject.max_len)[-1] + subject.lsg.block_size
         entries = subject.lsg.num_global_tokens + 2 * tokens
-        return subject.model_bytes() + 6 * 2 * int(subject.config[subject.family.num_heads]) * tokens * entries * 4
+        return (
+            subject.model_bytes() + 6 * 2 * int(subject.encoder_config[subject.family.num_heads]) * tokens * entries * 4
+        )
 
     def measure(self, subject: Subject) -> Measurement:
         model = subject.converted_model()
@@ -90,7 +92,7 @@ def distinct_tokens(subject: Subject, length: int, seed: int) -> list[int]:
     import torch
 
     special = {*subject.tokenizer.all_special_ids}
-    rows = int(subject.config["vocab_size"])
+    rows = int(subject.encoder_config["vocab_size"])
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed)).tolist()
     content = [token for token in order if token not in special][:length]
     count = length - len(subject.inputs.prefix) - len(subject.inputs.suffix)

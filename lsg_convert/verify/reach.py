@@ -25,8 +25,7 @@ class Reach(Check):
     needs = ("weights", "code")
 
     def memory(self, subject: Subject) -> int:
-        width = int(subject.config.get(subject.family.hidden_size) or 1)
-        return subject.model_bytes() + _STATES * 4 * width * subject.max_len
+        return subject.model_bytes() + _STATES * 4 * subject.width * subject.max_len
 
 
 class Reproducible(Reach):
@@ -109,8 +108,7 @@ class LanguageModelLoss(Check):
         return subject.auto_class in _LOSSES and not subject.record["is_lsg_source"]
 
     def memory(self, subject: Subject) -> int:
-        width = int(subject.config.get(subject.family.hidden_size) or 1)
-        states = _STATES * 4 * width * subject.max_len
+        states = _STATES * 4 * subject.width * subject.max_len
         return subject.model_bytes(2) + states + 3 * subject.logit_bytes(subject.max_len // 6)
 
     def measure(self, subject: Subject) -> Measurement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -127,6 +127,16 @@ class Subject:
         return read_json_object(self.folder / "config.json")
 
     @cached_property
+    def encoder_config(self) -> Mapping[str, Any]:
+        """The part of it that speaks of the encoder."""
+        return self.family.encoder_config(self.config)
+
+    @property
+    def width(self) -> int:
+        """The width of the encoder's states."""
+        return int(self.encoder_config.get(self.family.hidden_size) or 1)
+
+    @cached_property
     def lsg(self) -> LSGOptions:
         """The folder's LSG options."""
         return LSGOptions.from_config(SimpleNamespace(**self.config))
@@ -236,7 +246,7 @@ class Subject:
 
     def logit_bytes(self, rows: int) -> int:
         """The memory of `rows` rows of logits over the vocabulary, or of hidden states where those are wider."""
-        width = max(self.config.get("vocab_size") or 1, self.config.get(self.family.hidden_size) or 1)
+        width = max(self.encoder_config.get("vocab_size") or 1, self.width)
         return rows * width * _DTYPE_BYTES[self.settings.dtype]
 
     def too_large(self, needed: int) -> str | None:

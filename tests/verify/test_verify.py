@@ -80,7 +80,7 @@ class TestWhatCannotRun:
     def test_another_model_as_source_is_told_apart(self, breakable: Maker, tmp_path: Path) -> None:
         other = make_checkpoint("bert", None, tmp_path / "other")
         tensors = load_file(other / "model.safetensors")
-        tensors["bert.encoder.layer.0.output.dense.bias"] += 0.5
+        tensors["bert.encoder.layer.0.output.dense.weight"] *= 1.5
         save_file(tensors, other / "model.safetensors", metadata={"format": "pt"})
         report = breakable("bert").verify(source=other)
         assert report["tensors"].passed is False
