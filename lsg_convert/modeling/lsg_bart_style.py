@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from transformers.utils import logging
 
-from .lsg_encoder import LSGEncoder, check_length, finish, refuse_head_mask
+from .lsg_encoder import LSGEncoder, check_length, finish, refuse_head_mask, the_given
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
 
@@ -50,10 +50,9 @@ class LSGBartStyleEncoder(LSGEncoder):
         if output_attentions:
             logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
         refuse_head_mask(kwargs)
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+        given = the_given(input_ids, inputs_embeds)
         if inputs_embeds is None:
-            inputs_embeds = self.embed_words(input_ids)
+            inputs_embeds = self.embed_words(given)
         num_tokens = inputs_embeds.shape[1]
         check_length(num_tokens, self.max_source_positions)
         if self.options.attend_masked_runs:
@@ -95,6 +94,7 @@ class LSGBartStyleModel(LSGSeq2SeqModel):
     """Mixed in before a library model built like BART's: its encoder becomes `lsg_encoder`, the decoder stays."""
 
     lsg_encoder: type
+    encoder: Any
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)

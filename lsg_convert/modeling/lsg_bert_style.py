@@ -16,7 +16,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import logging
 
-from .lsg_encoder import LSGEncoder, check_length, finish, refuse_attentions, refuse_head_mask
+from .lsg_encoder import LSGEncoder, check_length, finish, refuse_attentions, refuse_head_mask, the_given
 
 logger = logging.get_logger(__name__)
 
@@ -98,9 +98,7 @@ class LSGBertStyleModel(LSGEncoder):
             )
         refuse_attentions(output_attentions, self.config)
         refuse_head_mask(kwargs)
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("Give exactly one of input_ids and inputs_embeds.")
-        num_tokens = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
+        num_tokens = the_given(input_ids, inputs_embeds).shape[1]
         if position_ids is None:
             check_length(num_tokens, self.max_tokens())
         encoded = self.encode(
@@ -109,7 +107,7 @@ class LSGBertStyleModel(LSGEncoder):
         return finish(self.pool(encoded), self.config, return_dict)
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
-        """What the first layer gets: [batch, G + T, width], or padded already; globals come in before the layer norm."""
+        """What the first layer gets, [batch, G + T, width] or padded already; globals come in before the layer norm."""
         return self.embeddings(**embedding_inputs)
 
     def pool(self, encoded: BaseModelOutput) -> BaseModelOutput:

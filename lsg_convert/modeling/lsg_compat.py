@@ -12,14 +12,17 @@ from packaging.version import Version
 from torch import nn
 from transformers.modeling_outputs import ModelOutput
 
-_RELEASE = Version(transformers.__version__)
+
+def _before(release: str) -> bool:
+    return Version(transformers.__version__) < Version(release)
+
 
 # Before 4.54 the seq2seq layers unpack three values (output, weights, cache) from their self-attention, later two.
 # Layers that take the first value only, as BERT's, do not mind either.
-_SELF_ATTENTION_VALUES = 3 if _RELEASE < Version("4.54") else 2
+_SELF_ATTENTION_VALUES = 3 if _before("4.54") else 2
 
 # 4.x heads slice `outputs[2:]` of a base model's tuple, so an absent pooler must hold its place; 5.x tuples skip None.
-_TUPLES_KEEP_ABSENT_POOLER = _RELEASE < Version("5.0.0.dev0")
+_TUPLES_KEEP_ABSENT_POOLER = _before("5.0.0.dev0")
 
 
 def self_attention_inputs(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, Any]:
@@ -39,7 +42,7 @@ def self_attention_values(context: torch.Tensor) -> tuple[torch.Tensor | None, .
     return (context, *([None] * (_SELF_ATTENTION_VALUES - 1)))
 
 
-def run_layer(encoder: nn.Module, layer: nn.Module, hidden_states: torch.Tensor, *args: Any) -> torch.Tensor:
+def run_layer(encoder: Any, layer: nn.Module, hidden_states: torch.Tensor, *args: Any) -> torch.Tensor:
     """Run one library layer on `hidden_states` [batch, length, width] and return its hidden states.
 
     Below 5.0 layers return tuples and some demand a head mask; below 4.54 gradient checkpointing is the encoder's
@@ -54,7 +57,7 @@ def run_layer(encoder: nn.Module, layer: nn.Module, hidden_states: torch.Tensor,
     return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
-def _checkpointed_by_encoder(encoder: nn.Module, layer: nn.Module) -> bool:
+def _checkpointed_by_encoder(encoder: Any, layer: nn.Module) -> bool:
     enabled = encoder.training and getattr(encoder, "gradient_checkpointing", False)
     return enabled and not hasattr(layer, "gradient_checkpointing")
 

@@ -61,7 +61,7 @@ class LSGSelfAttention(nn.Module):
         return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """What a library layer calls, with the `KeyMask` that `LSGEncoder.encode` hands through it as attention mask."""
+        """What a library layer calls, with the `KeyMask` that `LSGEncoder.encode` hands it as attention mask."""
         hidden_states, key_mask = self_attention_inputs(*args, **kwargs)
         return self_attention_values(self.project(self.attend(hidden_states, key_mask), hidden_states))
 
@@ -177,7 +177,7 @@ class LSGEncoder:
                 f"here {(batch_size, num_tokens)}."
             )
         tokens = attention_mask.bool()
-        # A mask that masks nothing costs time in every layer. Asking is free on CPU, and a wait for the device elsewhere.
+        # A mask that masks nothing costs time in every layer. Asking is free on a CPU; elsewhere it waits for the device.
         asks = tokens.device.type == "cpu" and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
         return None if asks and bool(tokens.all()) else tokens
 
@@ -225,6 +225,18 @@ def check_length(num_tokens: int, max_tokens: int) -> None:
         )
 
 
+def the_given(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> torch.Tensor:
+    """Whichever of the two is given.
+
+    Raises:
+        ValueError: both are, or none.
+    """
+    given = input_ids if inputs_embeds is None else inputs_embeds
+    if given is None or (input_ids is not None and inputs_embeds is not None):
+        raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+    return given
+
+
 def refuse_attentions(output_attentions: bool | None, config: Any) -> None:
     """Say what cannot be returned.
 
@@ -233,7 +245,7 @@ def refuse_attentions(output_attentions: bool | None, config: Any) -> None:
     """
     if output_attentions or (output_attentions is None and getattr(config, "output_attentions", False)):
         raise ValueError(
-            "output_attentions=True: LSG attention never forms the attention matrix, so there are no weights to return. "
+            "output_attentions=True: LSG attention never forms the attention matrix, so there is nothing to return. "
             "Load the source model where you need them."
         )
 

@@ -52,18 +52,13 @@ class LSGDistilBertModel(LSGBertStyleModel, DistilBertModel):
         """The layers, in the order they run."""
         return self.transformer.layer
 
-    def embed(
-        self,
-        input_ids: torch.Tensor | None,
-        token_type_ids: torch.Tensor | None,
-        position_ids: torch.Tensor | None,
-        inputs_embeds: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """The embeddings of [batch, T] tokens, globals in front; there are no token types, and from 5.0 on positions."""
-        if token_type_ids is not None:
+    def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
+        """The embeddings of [batch, T] tokens, globals in front. There are no token types; positions from 5.0 on."""
+        if embedding_inputs["token_type_ids"] is not None:
             raise ValueError("token_type_ids are given, but this kind of model has no token types: leave them out.")
-        positions = {} if position_ids is None else {"position_ids": position_ids}
-        return self.embeddings(input_ids, inputs_embeds, **positions)
+        positions = embedding_inputs["position_ids"]
+        further = {} if positions is None else {"position_ids": positions}
+        return self.embeddings(embedding_inputs["input_ids"], embedding_inputs["inputs_embeds"], **further)
 
 
 class LSGDistilBertHead(LSGHead):
