@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .lsg_options import LSGOptions
 from .lsg_windows import KeyMask
@@ -171,56 +170,56 @@ def _pool_buckets(
 ) -> SparseEntries:
     """Means of similar tokens of key and value [B, T, H, D]: those in one of the run / f buckets of their run."""
     run, size = options.run_length, options.run_length // options.sparsity_factor
-    batch, num_tokens, heads, _ = key.shape
-    if keep is not None:
-        key, value = (part * keep[..., None, None].to(part.dtype) for part in (key, value))
+    num_tokens = key.shape[1]
     with torch.no_grad():
-        bucket = _buckets(key, run, size, options.lsh_num_pre_rounds)
-        weight = key.new_ones(batch, num_tokens, heads, 1, dtype=torch.float32)
-        if keep is not None:
-            weight = weight * keep[..., None, None]
-        count = _bucket_sums(weight, bucket, run, size)
+        bucket = _buckets(key, keep, run, size, options.lsh_num_pre_rounds)
+        count = _bucket_sums(torch.ones_like(key[..., :1], dtype=torch.float32), bucket, keep, run, size)
+        mean = 1 / count.clamp(min=1)
     position = None
     if with_position:
-        offset = (torch.arange(num_tokens, device=key.device) % run)[:, None, None]
-        mean = _bucket_sums(weight * offset, bucket, run, size) / count.clamp(min=1)
-        position = _place(mean.squeeze(-1).transpose(1, 2), run, size)
-    divisor = count.clamp(min=1).to(key.dtype)
-    key, value = (_bucket_sums(part, bucket, run, size) / divisor for part in (key, value))
+        offset = (torch.arange(num_tokens, device=key.device, dtype=torch.float32) % run)[:, None, None]
+        offsets = _bucket_sums(offset.expand_as(key[..., :1]), bucket, keep, run, size)
+        position = _place((offsets / count.clamp(min=1)).squeeze(-1).transpose(1, 2), run, size)
+    key, value = ((_bucket_sums(part, bucket, keep, run, size) * mean).to(part.dtype) for part in (key, value))
     return SparseEntries(key, value, (count > 0).squeeze(-1).transpose(1, 2), position, may_be_empty=True)
 
 
-def _buckets(key: Tensor, run: int, size: int, num_pre_rounds: int) -> Tensor:
-    """The bucket 0 … size - 1 of every token: long [B, T, H], for masked keys [B, T, H, D], masked ones being zero.
+def _buckets(key: Tensor, keep: Tensor | None, run: int, size: int, num_pre_rounds: int) -> Tensor:
+    """The bucket 0 … size - 1 of every token: long [B, T, H], for keys [B, T, H, D].
 
-    Rounds at full size merge near-duplicates first, then the sums of what they merged are hashed again. The generator
-    is our own and starts anew at every call: the same input gives the same buckets, and the global random state is
-    left alone.
+    Rounds at full size merge near-duplicates first, then the sums of what they merged are hashed again. A bucket is the
+    arg max of [score, -score] over random projections, for which keys need not be unit vectors. The generator is our
+    own and starts anew at every call: the same input gives the same buckets; the global random state is left alone.
     """
     num_tokens, heads, width = key.shape[1:]
     num_runs = num_tokens // run
     generator = torch.Generator().manual_seed(LSH_SEED)
     bucket = torch.arange(run, device=key.device)[:, None].expand(run, heads).repeat(key.shape[0], num_runs, 1)
     for done, round_size in enumerate([run] * num_pre_rounds + [size]):
-        points = _bucket_sums(key, bucket, run, run) if done else key
+        points = _bucket_sums(key, bucket, keep, run, run).to(key.dtype) if done else key
         projection = torch.randn(heads, width, round_size // 2, generator=generator).to(key)
-        score = (functional.normalize(points, dim=-1).transpose(1, 2) @ projection).transpose(1, 2)
-        # The arg max of [score, -score]; `max` is several times faster than `argmax` here.
-        nearest = score.abs().max(-1, keepdim=True).indices
+        score = (points.transpose(1, 2) @ projection).transpose(1, 2)
+        nearest = score.abs().max(-1, keepdim=True).indices  # several times faster than `argmax` here
         point_bucket = (nearest + (score.gather(-1, nearest) < 0) * (round_size // 2)).squeeze(-1)
         point_bucket = point_bucket.unflatten(1, (num_runs, -1))
         bucket = point_bucket.gather(2, bucket.unflatten(1, (num_runs, -1))).flatten(1, 2)
     return bucket
 
 
-def _bucket_sums(tokens: Tensor, bucket: Tensor, run: int, size: int) -> Tensor:
-    """Sums [B, T / run · size, H, C] of tokens [B, T, H, C] over the ``size`` buckets of a run; bucket is [B, T, H]."""
+def _bucket_sums(tokens: Tensor, bucket: Tensor, keep: Tensor | None, run: int, size: int) -> Tensor:
+    """Sums, float32 [B, T / run · size, H, C], of unmasked tokens [B, T, H, C] over the ``size`` buckets of a run.
+
+    bucket: long [B, T, H]. keep: bool [B or 1, T] or None. Masked tokens go to a row behind all others, and are lost.
+    """
     batch, num_tokens, heads, width = tokens.shape
+    num_rows = batch * num_tokens // run * size * heads
     run_index = torch.arange(batch * num_tokens // run, device=tokens.device).view(batch, -1, 1, 1)
     row = (run_index * size + bucket.unflatten(1, (-1, run))) * heads + torch.arange(heads, device=tokens.device)
-    sums = torch.zeros(batch * num_tokens // run * size * heads, width, dtype=torch.float32, device=tokens.device)
+    if keep is not None:
+        row = row.masked_fill(~keep.unflatten(1, (-1, run))[..., None], num_rows)
+    sums = torch.zeros(num_rows + 1, width, dtype=torch.float32, device=tokens.device)
     sums = sums.index_add(0, row.flatten(), tokens.reshape(-1, width).float())
-    return sums.view(batch, -1, heads, width).to(tokens.dtype)
+    return sums[:num_rows].view(batch, -1, heads, width)
 
 
 def _place(mean: Tensor, run: int, per_run: int = 1) -> Tensor:
