@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from lsg_convert.card import write_card
 from lsg_convert.checkpoint import Checkpoint
 from lsg_convert.companions import copy_companions
 from lsg_convert.errors import RequestError
-from lsg_convert.families import Family
 from lsg_convert.folder import check_output, staged
+from lsg_convert.modeling_files import modeling_files
 from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.picture import draw_attention
 from lsg_convert.plan import Plan, make_plan
@@ -23,8 +22,6 @@ from lsg_convert.quiet import libraries_quiet
 from lsg_convert.record import make_record, write_record
 from lsg_convert.safe_files import printable
 from lsg_convert.source import Source, resolve_source
-
-MODELING = Path(__file__).parent / "modeling"
 
 
 @dataclass(frozen=True)
@@ -157,8 +154,8 @@ def _write_folder(
         special_tokens = read_special_tokens(folder, vocabulary, plan.family)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
-    for path in modeling_files(plan.family):
-        shutil.copyfile(path, folder / path.name)
+    for name, code in modeling_files(plan.family).items():
+        (folder / name).write_bytes(code)
     hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
     draw_attention(folder, plan.lsg)
     record = make_record(source, plan, options, folder, hashes)
@@ -177,23 +174,6 @@ def _verify_folder(folder: Path, source: Source, record: dict[str, Any], reporte
     report = verify_conversion(folder, source, record, reporter)
     report.raise_if_failed()
     return report.as_dict()
-
-
-def modeling_files(family: Family) -> list[Path]:
-    """The files that ship in a folder: the family's modeling file and what it imports."""
-    found: list[Path] = []
-    pending = [MODELING / f"{family.modeling_file}.py"]
-    while pending:
-        path = pending.pop()
-        if path not in found:
-            found.append(path)
-            pending += [MODELING / f"{name}.py" for name in _relative_imports(path)]
-    return sorted(found)
-
-
-def _relative_imports(path: Path) -> list[str]:
-    lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
-    return [words[1][1:] for words in lines if len(words) > 3 and words[0] == "from" and words[1].startswith(".")]
 
 
 def _refuse_source_as_output(source: Source, output: Path) -> None:

@@ -49,7 +49,7 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
     Raises:
         RequestError: lists every contradiction.
     """
-    config = checkpoint.config
+    config = dict(family.encoder_config(checkpoint.config))
     complaints: list[str] = []
     vocabulary = _positive(config, "vocab_size", complaints)
     layers = _positive(config, family.num_layers, complaints)

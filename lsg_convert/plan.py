@@ -11,7 +11,7 @@ from typing import Any
 
 from lsg_convert.checkpoint import Checkpoint
 from lsg_convert.errors import RequestError
-from lsg_convert.families import FAMILIES, Family
+from lsg_convert.families import FAMILIES, Family, family_of
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.layout import Layout, check_shapes, find_layout
 from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, PUBLISHED_PREFIX, LSGOptions
@@ -103,13 +103,11 @@ def find_family(config: dict[str, Any]) -> Family:
     Raises:
         RequestError: there is none; says why and what is supported.
     """
-    model_type = config.get("model_type")
-    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    family = family_of(config)
     if family is None:
-        supported = ", ".join(sorted(FAMILIES))
         raise RequestError(
-            f"model_type {printable(model_type)!r} cannot be converted: {why_unsupported(config)}.",
-            f"Supported: {supported}. `lsg-convert families` tells more.",
+            f"{why_unsupported(config)}.",
+            f"Supported: {', '.join(sorted(FAMILIES))}. `lsg-convert families` tells more.",
         )
     return family
 
@@ -129,7 +127,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source)
     architecture, notes = choose_architecture(checkpoint, family, options.architecture)
-    if config.get("is_decoder"):
+    if family.encoder_config(config).get("is_decoder"):
         raise RequestError(
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
             "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
@@ -224,7 +222,7 @@ def _lsg_options(
     source.setdefault("pool_with_global", global_is_bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
     lsg = options.lsg_options(source)
-    heads = config.get(family.num_heads)
+    heads = family.encoder_config(config).get(family.num_heads)
     try:
         lsg.validate(heads if isinstance(heads, int) else None)
     except ValueError as error:
@@ -259,6 +257,7 @@ def _plan_tensors(
     max_len: int,
     is_lsg_source: bool,
 ) -> tuple[tuple[TensorPlan, ...], tuple[str, ...]]:
+    config = family.encoder_config(checkpoint.config)
     cast = _FLOATS.get(options.dtype)
     tables = {layout.name(table.tensor): table for table in family.positions}
     obsolete = {layout.name(name) for name in family.obsolete_tensors}
@@ -270,7 +269,7 @@ def _plan_tensors(
         dtype = cast if cast and is_float else info.dtype
         if name in obsolete:
             dropped.append(name)
-        elif name in tables and info.shape[0] - (offset := tables[name].offset(checkpoint.config)) < max_len:
+        elif name in tables and info.shape[0] - (offset := tables[name].offset(config)) < max_len:
             shape, length = (offset + max_len, *info.shape[1:]), info.shape[0] - offset
             sinusoid = tables[name].sinusoid
             action = "extend" if sinusoid is None else "compute"
@@ -285,21 +284,22 @@ def _plan_tensors(
         planned.append(TensorPlan(layout.global_embeddings, "new", dtype, (MAX_GLOBAL_TOKENS, words.shape[1])))
         if family.global_bias is not None:
             # A tensor and not a default of the code: a folder's own weights are all that its model has.
-            shape = (checkpoint.config[family.num_heads],)
+            shape = (config[family.num_heads],)
             planned.append(TensorPlan(layout.name(family.global_bias), "zeros", dtype, shape))
     return tuple(planned), tuple(dropped)
 
 
 def _tensors_to_write(checkpoint: Checkpoint, family: Family, layout: Layout) -> dict[str, str]:
     """Name in the output → tensor of the checkpoint. Of tied tensors that were pickled together one is written, the
-    family's first; all of them where the config says that they are not tied.
+    family's first; all of them where the config says that they are not tied, or will no longer be.
     """
     aliases = checkpoint.aliases
     words = next((name for name in map(layout.name, family.word_embeddings) if name in checkpoint.tensors), "")
     original = aliases.get(words, words)
     tied = {name for name in map(layout.name, family.always_tied) if aliases.get(name, name) == original} - {words}
     every = {name: name for name in checkpoint.tensors if name not in tied}
-    if checkpoint.config.get("tie_word_embeddings", True) is False:
+    config = checkpoint.config
+    if config.get("tie_word_embeddings", True) is False or config.get("tie_encoder_decoder"):
         return every
     if words in aliases:
         every.pop(original, None)
@@ -311,19 +311,31 @@ def _target_config(
     config: dict[str, Any], family: Family, architecture: str, lsg: LSGOptions, max_len: int, dtype: str
 ) -> dict[str, Any]:
     """The source's config with the LSG fields, our classes and the new length; `model_type` stays the source's."""
-    foreign = {"auto_map", "base_model_prefix", "_name_or_path", "custom_pipelines"}
-    target = {key: value for key, value in config.items() if key not in foreign}
+    target = _without_foreign(config)
     target |= asdict(lsg)
     target["architectures"] = [family.lsg_class(architecture)]
     target["auto_map"] = family.auto_map()
+    if target.get("tie_encoder_decoder"):
+        target["tie_encoder_decoder"] = False  # the encoder's positions are no longer the decoder's
+    encoder = target if family.config_part is None else target[family.config_part]
     if family.positions:
-        target["max_position_embeddings"] = max_len + family.config_positions_offset(config)
+        encoder["max_position_embeddings"] = max_len + family.config_positions_offset(encoder)
     else:
-        target[family.trained_length[0]] = max_len
+        encoder[family.trained_length[0]] = max_len
     if dtype != "keep":
-        for key in ("torch_dtype", "dtype"):
-            if key in target:
-                target[key] = dtype
+        for part in (target, *(value for value in target.values() if isinstance(value, dict))):
+            for key in {"torch_dtype", "dtype"} & part.keys():
+                part[key] = dtype
         if "torch_dtype" not in target and "dtype" not in target:
             target["torch_dtype"] = dtype
     return target
+
+
+def _without_foreign(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy without what speaks of the source's place and code, in nested configurations too."""
+    foreign = {"auto_map", "base_model_prefix", "_name_or_path", "custom_pipelines"}
+    return {
+        key: _without_foreign(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in foreign
+    }

@@ -92,7 +92,7 @@ def _globals(checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, specia
         words=words,
         positions=_positions(checkpoint, plan, words.shape[1]),
         types=[checkpoint.view(name)[0] for name in type_tables],
-        word_scale=family.word_scale(checkpoint.config),
+        word_scale=family.word_scale(family.encoder_config(checkpoint.config)),
     )
     return global_embeddings(
         tables,
@@ -111,7 +111,7 @@ def _positions(checkpoint: Checkpoint, plan: Plan, width: int) -> torch.Tensor |
     if not plan.family.positions:
         return None
     table = plan.family.positions[0]
-    offset = table.offset(checkpoint.config)
+    offset = table.offset(plan.family.encoder_config(checkpoint.config))
     if table.sinusoid is not None:
         return SINUSOIDS[table.sinusoid](torch.arange(offset, offset + plan.max_len), width)
     positions = checkpoint.read(plan.layout.name(table.tensor))[offset:]

@@ -13,6 +13,7 @@ from . import (
     data2vec_text,
     distilbert,
     electra,
+    encoder_decoder,
     ernie,
     m2m_100,
     marian,
@@ -28,7 +29,7 @@ from . import (
     xlm_roberta,
     xlm_roberta_xl,
 )
-from .family import Family, Head, PositionTable
+from .family import Config, Family, Head, PositionTable
 
 _MODULES = (
     bert,
@@ -58,5 +59,22 @@ _MODULES = (
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}
+PAIRS: dict[str, Family] = encoder_decoder.pair_families(FAMILIES)
 
-__all__ = ["FAMILIES", "Family", "Head", "PositionTable"]
+
+def family_named(name: str) -> Family | None:
+    """The family that a record names."""
+    return FAMILIES.get(name) or PAIRS.get(name)
+
+
+def family_of(config: Config) -> Family | None:
+    """The family of a checkpoint's configuration."""
+    return family_named(encoder_decoder.pair_name(config) or str(config.get("model_type")))
+
+
+def listed_families() -> list[Family]:
+    """Every family, and one entry for all pairs."""
+    return [*FAMILIES.values(), encoder_decoder.any_pair(PAIRS)]
+
+
+__all__ = ["FAMILIES", "PAIRS", "Family", "Head", "PositionTable", "family_named", "family_of", "listed_families"]

@@ -52,7 +52,7 @@ class Family:
     opens_with_bos: bool = True  # or with CLS
     bos_tokenizers: tuple[str, ...] = ()  # tokenizer classes that open inputs with BOS where the family's do not
     # What global 0 is: the first of these that the tokenizer has. The mask token, where it is not a mask in name.
-    first_token_roles: tuple[str, ...] = ("cls", "bos", "pad", "eos")
+    first_token_roles: tuple[str, ...] = ("cls", "bos", "eos", "pad")
     mask_token: str | None = None
     is_seq2seq: bool = False
     obsolete_tensors: tuple[str, ...] = ()
@@ -60,8 +60,15 @@ class Family:
     always_tied: tuple[str, ...] = ()  # the word embeddings under other names, whatever the config says of ties
     former_heads: Mapping[str, str] = field(default_factory=dict)  # names that old configs have, and today's
     word_scale: Callable[[Config], float] = field(default=lambda config: 1.0)
+    # An encoder inside another model: where its configuration lies in the other's, and its own family.
+    config_part: str | None = None
+    inner: Family | None = None
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
     config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)
+
+    def encoder_config(self, config: Config) -> Config:
+        """The configuration that speaks of the encoder, in a checkpoint's."""
+        return config if self.config_part is None else config[self.config_part]
 
     @property
     def global_can_be_bos(self) -> bool:

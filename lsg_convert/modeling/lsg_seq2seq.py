@@ -14,6 +14,7 @@ class LSGSeq2SeqModel:
     """Mixed in before a library encoder-decoder model whose encoder is LSG."""
 
     options: LSGOptions
+    further_encoder_inputs: tuple[str, ...] = ()  # what the encoder takes beside the usual arguments
 
     def forward(
         self,
@@ -31,14 +32,18 @@ class LSGSeq2SeqModel:
     ) -> Any:
         """As the library's model; encoder attentions, which LSG does not have, are None."""
         refuse_head_mask(kwargs)
+        # Releases from 5.0 on look at the configuration only where an argument is absent.
+        wanted = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        further = {name: kwargs.pop(name) for name in self.further_encoder_inputs if name in kwargs}
         if encoder_outputs is None:
-            encoder_outputs = self.encoder(
+            encoder_outputs = self.run_encoder(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 inputs_embeds=inputs_embeds,
-                output_attentions=output_attentions,
-                output_hidden_states=output_hidden_states,
                 return_dict=True,
+                **wanted,
+                **further,
             )
         if not wants_dict(self.config, return_dict) and isinstance(encoder_outputs, BaseModelOutput):
             encoder_outputs = encoder_outputs.to_tuple()
@@ -48,11 +53,14 @@ class LSGSeq2SeqModel:
             decoder_input_ids=decoder_input_ids,
             decoder_attention_mask=decoder_attention_mask,
             encoder_outputs=encoder_outputs,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
             return_dict=return_dict,
+            **wanted,
             **kwargs,
         )
+
+    def run_encoder(self, **inputs: Any) -> BaseModelOutput:
+        """The encoder's output."""
+        return self.encoder(**inputs)
 
 
 def cross_attention_mask(

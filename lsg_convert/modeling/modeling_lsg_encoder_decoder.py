@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers.models.encoder_decoder.configuration_encoder_decoder import EncoderDecoderConfig
 from transformers.models.encoder_decoder.modeling_encoder_decoder import EncoderDecoderModel
+from transformers.utils import logging
 
 # Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
 from .lsg_compat import run_layer  # noqa: F401
@@ -15,6 +16,8 @@ from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import chooses_flex  # noqa: F401
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
+
+logger = logging.get_logger(__name__)
 
 
 class LSGEncoderDecoderConfig(EncoderDecoderConfig):
@@ -31,7 +34,6 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
 
     lsg_encoder: type
     further_encoder_inputs = ("token_type_ids", "position_ids")
-    encoder_refuses_attentions = True
 
     def __init__(self, config: Any = None, encoder: Any = None, decoder: Any = None) -> None:
         if encoder is None:
@@ -42,3 +44,14 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
         super().__init__(config, encoder, decoder)
         self.options = LSGOptions.from_config(self.config.encoder)
         self.encoder.passes_globals_to_decoder = self.options.pass_global_tokens_to_decoder
+
+    def run_encoder(self, output_attentions: bool | None = None, **inputs: Any) -> Any:
+        """The encoder's output; the attentions that are asked for are then the decoder's."""
+        if output_attentions:
+            logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
+        return super().run_encoder(**inputs)
+
+    def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As the library's, without what only the encoder takes: 4.48 stumbles over it."""
+        kept = {name: value for name, value in kwargs.items() if name not in self.further_encoder_inputs}
+        return super().prepare_inputs_for_generation(*args, **kept)

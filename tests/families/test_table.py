@@ -11,8 +11,8 @@ import pytest
 from transformers.models.auto import modeling_auto
 
 import lsg_convert
-from lsg_convert.convert import modeling_files
 from lsg_convert.families import FAMILIES
+from lsg_convert.modeling_files import modeling_files
 from tests.families.pairs import MODEL_TYPES, OWN_TESTS
 from tests.tiny import FAMILIES as TINY
 
