@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -q -c constraints-dev.txt
 DEMO := demo/lsg-all-MiniLM-L6-v2-4096
 
-.PHONY: help demo test test-fast matrix lint format bench bench-peers clean
+.PHONY: help demo test test-fast matrix lint format bench bench-speed bench-peers clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,13 @@ format: $(VENV)/.dev ## let ruff format the code and sort imports
 
 bench: $(VENV)/.dev ## time and memory of converting a BART-large-sized checkpoint
 	$(BIN)/python benchmarks/conversion.py
+
+bench-speed: $(VENV)/.dev ## time and memory of the encoder against dense attention and, after bench-peers, its peers
+	$(BIN)/python benchmarks/speed.py --sides "lsg;dense;longformer;led;bigbird;longt5"
+
+bench-peers: $(VENV)/.dev ## set up lsg-converter 0.1.9 in an environment of its own, and compare with it
+	PYTHON=$(PYTHON) benchmarks/peers.sh
+	$(BIN)/python benchmarks/speed.py --sides "lsg;dense;lsg-converter" --tokens 4096
 
 clean: ## remove what the targets made, environments included
 	rm -rf .envs demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis $(VENV)
