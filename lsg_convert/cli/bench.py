@@ -1,4 +1,4 @@
-"""`lsg-convert bench FOLDER`."""
+"""`lsg-convert bench [FOLDER]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from lsg_convert.errors import RequestError
 
 
 def bench(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A converted folder.", show_default=False)],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="A converted folder. Default: the current folder if it is one, else the only one below it.",
+            show_default=False,
+        ),
+    ] = None,
     source: Annotated[
         str | None,
         typer.Option(
@@ -44,10 +51,13 @@ def bench(
     """
     console = Console(json, quiet)
     with console.working():
+        from lsg_convert.discover import find_converted_folder
+
+        place = find_converted_folder(folder)
         from lsg_convert.bench import run_benchmark
 
         report = run_benchmark(
-            folder,
+            place,
             source=source,
             lengths=_lengths(lengths),
             train=train,

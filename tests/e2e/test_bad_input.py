@@ -121,10 +121,10 @@ CASES = (
     BadInput("no tokenizer", ["source"], ["tokenizer"], spoil=_without_tokenizer),
     BadInput("inspect nothing", ["inspect", "./nowhere"], ["./nowhere"]),
     BadInput("inspect a foreign family", ["inspect", "source"], ["llama"], spoil=_config(model_type="llama")),
-    BadInput("verify nothing", ["verify", "./nowhere"], ["./nowhere"]),
-    BadInput("push nothing", ["push", "./nowhere", "me/x"], ["./nowhere"]),
+    BadInput("verify nothing", ["verify", "nowhere"], ["nowhere"]),
+    BadInput("push nothing", ["push", "nowhere", "me/x"], ["nowhere"]),
     BadInput("push what is no converted folder", ["push", "source", "me/x"], ["source"]),
-    BadInput("bench nothing", ["bench", "./nowhere"], ["./nowhere"]),
+    BadInput("bench nothing", ["bench", "nowhere"], ["nowhere"]),
 )  # fmt: skip
 
 
