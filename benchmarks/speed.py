@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE.parent))
 from lsg_convert.bench import describe_machine  # noqa: E402
 from lsg_convert.plot import write_plot  # noqa: E402
 
+WARM_UP = 1024  # tokens; what is set up once does not depend on the length
 PEERS = HERE.parent / ".envs" / "lsg-converter" / "bin" / "python"
 
 
@@ -73,10 +74,12 @@ def main() -> None:
         for batch in _numbers(arguments.batch):
             for tokens in _numbers(arguments.tokens):
                 samples: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
-                for turn in range(arguments.rounds + 1):
+                for side in sides:  # warm up
+                    side.run(mode, min(tokens, WARM_UP), batch, 0)
+                for turn in range(arguments.rounds):
                     for side in sides:
                         sample = side.run(mode, tokens, batch, turn)
-                        if turn and sample:  # the first turn warms up
+                        if sample:
                             samples[side.name].append(sample)
                 results += rows(samples, mode, batch, tokens, arguments.clock)
                 for row in results[-len(sides) :]:
