@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from tests.tiny import make_checkpoint
+from tests.tiny import make_checkpoint, make_pair
 
 MAX_LEN = 256
 OPTIONS = {"max_len": MAX_LEN, "block_size": 16, "sparse_block_size": 16, "sparsity_factor": 2, "num_global_tokens": 3}
@@ -26,6 +26,7 @@ EXTRA_HEADS = (
     ("roberta", "RobertaForTokenClassification"),
     ("bart", "BartModel"),
 )
+PAIR = "EncoderDecoderModel"  # of two models of one family
 
 
 def recipes() -> Iterator[tuple[str, str]]:
@@ -36,6 +37,7 @@ def recipes() -> Iterator[tuple[str, str]]:
     for model_type in FAMILIES:
         yield model_type, TINY[model_type].architecture
     yield from EXTRA_HEADS
+    yield "bert", PAIR
 
 
 def make_folder(root: Path, model_type: str, architecture: str) -> Path:
@@ -45,7 +47,10 @@ def make_folder(root: Path, model_type: str, architecture: str) -> Path:
     from lsg_convert import convert
 
     folder = root / architecture
-    source = make_checkpoint(model_type, architecture, folder / "source")
+    if architecture == PAIR:
+        source = make_pair(model_type, model_type, folder / "source")
+    else:
+        source = make_checkpoint(model_type, architecture, folder / "source")
     result = convert(source, output=folder / "converted", verify=False, **OPTIONS)
     converted, tokenizer = result.load()
     inputs = make_inputs(converted.config, tokenizer)
