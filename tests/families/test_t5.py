@@ -1,0 +1,124 @@
+"""T5's bias by distance: the library's own below the dense limit, the oracle's above it, and what trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSeq2SeqLM, AutoModelForTextEncoding
+from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
+from transformers.models.t5.modeling_t5 import T5Attention
+
+from lsg_convert import convert
+from lsg_convert.modeling.lsg_options import SPARSITY_TYPES
+from lsg_convert.modeling.lsg_relative import distance_bucket
+from tests.families.test_kernel import use_oracle
+
+OPTIONS: dict[str, Any] = {"max_len": 1024, "block_size": 16, "sparse_block_size": 16, "num_global_tokens": 2}
+
+
+@pytest.fixture(scope="module")
+def folder(checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("t5") / "lsg-t5"
+    convert(checkpoint("t5"), output=output, verify=False, **OPTIONS)
+    return output
+
+
+def encoder(folder: Path, **options: Any) -> Any:
+    """The encoder alone, with a bias towards globals that has been trained."""
+    model = AutoModelForTextEncoding.from_pretrained(folder, trust_remote_code=True, **options).eval()
+    with torch.no_grad():
+        model.encoder.global_bias.weight.copy_(torch.tensor([0.5, -1.0, 2.0, 0.0]))
+    return model
+
+
+def inputs(length: int) -> dict[str, torch.Tensor]:
+    """Two texts, the second with padding at its end."""
+    ids = torch.randint(5, 200, (2, length), generator=torch.Generator().manual_seed(length))
+    mask = torch.ones_like(ids)
+    mask[1, length - length // 4 :] = 0
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+@pytest.mark.parametrize(("num_buckets", "max_distance"), [(32, 128), (16, 32), (64, 256), (32, 1000)])
+def test_buckets_are_the_librarys(num_buckets: int, max_distance: int) -> None:
+    distance = torch.arange(-(2**17), 2**17)
+    expected = T5Attention._relative_position_bucket(distance, True, num_buckets, max_distance)
+    assert torch.equal(distance_bucket(distance, num_buckets, max_distance), expected)
+    expected = MPNetEncoder.relative_position_bucket(distance, num_buckets, max_distance)
+    assert torch.equal(distance_bucket(distance, num_buckets, max_distance), expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("factor", [1, 2, 4])
+@pytest.mark.parametrize("selection", SPARSITY_TYPES)
+def test_every_selection_equals_the_oracle(folder: Path, selection: str, factor: int) -> None:
+    options = {"sparsity_type": selection, "sparsity_factor": factor}
+    blocks, dense = encoder(folder, **options), encoder(folder, **options)
+    assert use_oracle(dense) == 2
+    for length in (96, 77):
+        batch = inputs(length)
+        difference = (blocks(**batch)[0] - dense(**batch)[0])[batch["attention_mask"].bool()]
+        assert difference.abs().max() <= 1e-5
+
+
+@torch.no_grad()
+def test_the_bias_reaches_any_distance(folder: Path) -> None:
+    """No length is refused, and what is far beyond the length of training still has its place."""
+    model = encoder(folder)
+    ids = torch.full((1, 1536), 7)
+    states = model(ids)[0]
+    assert states.shape == (1, 1536, 32)
+    assert torch.isfinite(states).all()
+    # All tokens are one word: far from both ends, nothing but the distance could tell them apart, and it does not.
+    assert torch.allclose(states[0, 500], states[0, 500 + 16 * 30], atol=1e-5)
+    assert not torch.allclose(states[0, 0], states[0, 500], atol=1e-3)
+
+
+def test_the_bias_is_trained(folder: Path) -> None:
+    """With gradient checkpointing of both kinds the gradients are those without it."""
+    gradients = []
+    for checkpointing in (None, False, True):
+        model = encoder(folder)
+        if checkpointing is not None:
+            model.gradient_checkpointing_enable({"use_reentrant": checkpointing})
+        model.train()
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+            if hasattr(module, "dropout_probability"):
+                module.dropout_probability = 0.0
+        embeddings = model.get_input_embeddings()(inputs(80)["input_ids"])
+        model(inputs_embeds=embeddings)[0].square().sum().backward()
+        by_bucket = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight.grad
+        gradients.append((by_bucket, model.encoder.global_bias.weight.grad))
+        assert all(gradient.abs().max() > 0 for gradient in gradients[-1])
+    for gradient in gradients[1:]:
+        for ours, expected in zip(gradient, gradients[0], strict=True):
+            assert torch.allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_half_precision_is_kept_as_in_the_library(folder: Path) -> None:
+    """`wo` stays float32 beside float16, and autocast meets no dtype that it cannot mix."""
+    model = encoder(folder, torch_dtype=torch.float16)
+    assert model.encoder.block[0].layer[1].DenseReluDense.wo.weight.dtype == torch.float32
+    assert model.encoder.block[0].layer[0].SelfAttention.q.weight.dtype == torch.float16
+    assert torch.isfinite(model(**inputs(96))[0]).all()
+    model = encoder(folder)
+    expected = model(**inputs(96))[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (model(**inputs(96))[0].float() - expected).abs().max() < 0.5
+
+
+def test_the_bias_towards_globals_is_a_tensor_of_the_folder(folder: Path) -> None:
+    model, info = AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert torch.equal(model.encoder.global_bias.weight, torch.zeros(4))
+    # Global 0 is EOS, which ends every input; the others must differ or they would be one.
+    rows = model.encoder.global_embeddings.weight
+    assert torch.equal(rows[0], model.shared.weight[model.config.eos_token_id])
+    assert torch.cdist(rows[:32], rows[:32]).fill_diagonal_(1.0).min() > 0.1
