@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import re
 import threading
 import time
@@ -14,7 +13,7 @@ from typing import TypeVar
 from lsg_convert.errors import LSGConvertError, OutsideError, RequestError
 from lsg_convert.hub_errors import hub_error, is_connection_error, is_offline, is_transient, status_of
 from lsg_convert.progress import Advance, Reporter
-from lsg_convert.safe_files import printable
+from lsg_convert.safe_files import printable, read_json_object
 
 ATTEMPTS = 2  # the client has tried several times itself
 _T = TypeVar("_T")
@@ -41,43 +40,40 @@ def download(
     repo_id: str, *, revision: str | None, token: str | None, cache_dir: str | Path | None, reporter: Reporter
 ) -> tuple[Path, str]:
     """The folder in the Hub cache with what a conversion of `repo_id` needs, and its commit."""
-    from huggingface_hub import HfApi, snapshot_download
-
-    def ask() -> dict[str, int]:
-        info = HfApi(token=token).model_info(repo_id, revision=revision, files_metadata=True)
-        return {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    from huggingface_hub import HfApi, hf_hub_download
 
     try:
         with quiet_hub():
-            sizes = retrying(ask, attempts=2)
+            info = retrying(lambda: HfApi(token=token).model_info(repo_id, revision=revision, files_metadata=True))
     except Exception as error:
         if is_offline(error) or is_connection_error(error) or (status_of(error) or 0) >= 500:
             return _from_cache(repo_id, revision, cache_dir, error)
         raise hub_error(error, repo_id, revision) from error
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     names = select_files(repo_id, sizes)
     total = sum(sizes[name] for name in names)
 
-    def fetch() -> str:
-        return snapshot_download(
-            repo_id,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            allow_patterns=[glob.escape(name) for name in names],
-            max_workers=4,
-        )
+    def fetch(name: str, at: str | None) -> Path:
+        return Path(retrying(lambda: hf_hub_download(repo_id, name, revision=at, token=token, cache_dir=cache_dir)))
 
     with reporter.stage(f"Downloading {printable(repo_id)}", total) as advance:
         try:
             with quiet_hub(), _watched(_blobs_folder(repo_id, cache_dir), total, advance):
-                folder = Path(retrying(fetch))
+                # The first file asks for the revision by its name, so that the cache knows it offline too; the
+                # others for the commit that this gave, so that all are from one. One by one: threads of the
+                # client would make Ctrl-C wait for whole files.
+                folder = fetch("config.json", revision).parent
+                for name in names:
+                    path = fetch(name, folder.name)
+                    if folder.name == info.sha and path.stat().st_size != sizes[name]:
+                        raise OutsideError(
+                            f"'{printable(name)}' of '{printable(repo_id)}' did not arrive whole",
+                            f"delete {printable(path.resolve(), 300)} and try again",
+                        )
         except LSGConvertError:
             raise
         except Exception as error:
             raise hub_error(error, repo_id, revision) from error
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise OutsideError(f"'{printable(missing[0])}' of '{printable(repo_id)}' was not downloaded", "try again")
     return folder, folder.name
 
 
@@ -125,25 +121,29 @@ def _from_cache(
     repo_id: str, revision: str | None, cache_dir: str | Path | None, reason: Exception
 ) -> tuple[Path, str]:
     """What an earlier run downloaded, for when the Hub cannot be asked."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import hf_hub_download
 
     try:
-        # config.json stands for all: the cache does not know which form of the weights was chosen
-        folder = Path(
-            snapshot_download(
-                repo_id,
-                revision=revision,
-                cache_dir=cache_dir,
-                allow_patterns=["config.json"],
-                local_files_only=True,
-            )
-        )
-        select_files(repo_id, [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()])
+        config = hf_hub_download(repo_id, "config.json", revision=revision, cache_dir=cache_dir, local_files_only=True)
+        folder = Path(config).parent
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        complete = _listed_shards(folder, select_files(repo_id, sorted(there))) <= there
     except Exception as error:
-        if isinstance(error, OSError | LSGConvertError):
-            raise hub_error(reason, repo_id, revision) from reason
-        raise hub_error(error, repo_id, revision) from error
+        if not isinstance(error, (OSError, LSGConvertError)):
+            raise hub_error(error, repo_id, revision) from error
+        complete = False
+    if not complete:
+        raise hub_error(reason, repo_id, revision) from reason
     return folder, folder.name
+
+
+def _listed_shards(folder: Path, names: list[str]) -> set[str]:
+    """The shards that the index among `names` lists; none when there is no index."""
+    shards: set[str] = set()
+    for name in names:
+        if name.endswith(".index.json"):
+            shards |= {str(shard) for shard in read_json_object(folder / name).get("weight_map", {}).values()}
+    return shards
 
 
 def _blobs_folder(repo_id: str, cache_dir: str | Path | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -89,6 +90,11 @@ def hub_error(error: BaseException, repo_id: str, revision: str | None = None) -
         return OutsideError(
             f"the connection to {endpoint_host()} failed for '{shown}'",
             "check the network and try again: it goes on where it stopped",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return OutsideError(
+            f"the disk is full, or a limit on file sizes is reached, while '{shown}' is transferred",
+            "free some space, or choose another disk with --cache-dir or HF_HOME",
         )
     if isinstance(error, OSError):
         return OutsideError(f"'{shown}' could not be transferred: {printable(error.strerror or error)}", "try again")

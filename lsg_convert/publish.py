@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import re
+import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +177,26 @@ def _upload(
         )
 
     # the answer to a commit may get lost: trying again then changes nothing, but would open a second pull request
-    return retrying(upload, attempts=1 if create_pr else 3)
+    return _interruptible(lambda: retrying(upload, attempts=1 if create_pr else 3))
+
+
+def _interruptible(action: Callable[[], Any]) -> Any:
+    """Run `action` so that Ctrl-C ends the wait for it: the client's own threads would finish whole files first."""
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(action())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="upload", daemon=True)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
 
 
 def _check_uploaded(

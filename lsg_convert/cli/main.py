@@ -6,6 +6,7 @@ import difflib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -98,7 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OUTSIDE
         except (Exception, KeyboardInterrupt) as error:
-            return _report(error, console, given, terminated=signal.SIGINT not in received and bool(received))
+            code = _report(error, console, given, terminated=signal.SIGINT not in received and bool(received))
+            if code in (INTERRUPTED, TERMINATED):
+                _leave_transfers(code)
+            return code
 
 
 def with_command(arguments: list[str]) -> list[str]:
@@ -127,6 +131,14 @@ def _report(error: BaseException, console: Console, given: list[str], terminated
         console.traceback(error)
     console.error(failure.message, hint, exit_code)
     return exit_code
+
+
+def _leave_transfers(code: int) -> None:
+    """End at once while the Hub's client still transfers files in threads: Python would wait for whole files."""
+    if any(thread.name == "upload" for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _usage_hint(given: list[str]) -> str:

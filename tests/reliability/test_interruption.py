@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from lsg_convert.integrity import check_folder
-from tests.command import COMMAND, Run, fresh_environment
+from tests.command import COMMAND, Run, fresh_environment, lsg_convert
+from tests.hub import Fault, LoopbackHub
+from tests.hub.server import WRITE_TOKEN
 from tests.reliability.conftest import LENGTHS, tree
 from tests.reliability.forked import forked
 
 Row = Callable[..., None]
 # many small shards: many points at which a run can be stopped
-OPTIONS = (*LENGTHS, "--max-shard-size", "40KB", "--output", "out", "--no-verify")
+OPTIONS = (*LENGTHS, "--max-shard-size", "40KB", "--no-verify", "--output", "out")
 
 
 def _stopped(source: Path, signal: str, point: int, *options: str) -> Run:
@@ -168,3 +170,47 @@ def test_the_installed_command_interrupted(name: str, code: int, source: Path, r
     assert run.code == code and "Interrupted" in run.stderr and "Traceback" not in run.output, run
     assert tree(source.parent) == before
     row("Interruption", f"{name} from outside, once the folder appears", run)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_interrupted_while_transferring(name: str, hub: LoopbackHub, source: Path, converted: Path, row: Row) -> None:
+    """A slow download and a slow upload of several files end at once, not when the files are through."""
+    hub.add("me/tiny", source)
+    place = source.parent
+    environment = hub.environment(place.parent / "cache", WRITE_TOKEN)
+    hub.faults = [Fault("GET /_cdn/.*model", bytes_per_second=4000, times=None), Fault("PUT ", delay=20, times=None)]
+    for title, waits_for, arguments in (
+        ("download", "GET", ["inspect", "me/tiny"]),
+        ("upload", "PUT", ["push", "sharded", "me/sharded"]),
+    ):
+        if title == "upload":
+            assert forked("./source", *OPTIONS[:-1], "sharded", cwd=place).code == 0
+        run, seconds = _interrupted_at_request(hub, waits_for, name, arguments, place, environment)
+        assert run.code == {"SIGINT": 130, "SIGTERM": 143}[name] and "Traceback" not in run.output, run
+        assert seconds < 10, "waited for whole files"
+        row("Interruption", f"{name} in the middle of a slow {title}", run)
+    hub.faults = []
+    assert lsg_convert("inspect", "me/tiny", cwd=place, **environment).code == 0
+    assert lsg_convert("push", "sharded", "me/sharded", cwd=place, **environment).code == 0
+
+
+def _interrupted_at_request(
+    hub: LoopbackHub, method: str, name: str, arguments: list[str], place: Path, environment: dict[str, str]
+) -> tuple[Run, float]:
+    """Send a run a signal once it transfers a large file; returns how long it took to end."""
+    part = "/_lfs/" if method == "PUT" else "/_cdn/"
+    process = subprocess.Popen(
+        [COMMAND, *arguments],
+        cwd=place,
+        env=fresh_environment(**environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not hub.requests(method, part) and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.Signals[name])
+    started = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    return Run(process.returncode, out, err), time.monotonic() - started
