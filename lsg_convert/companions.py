@@ -1,4 +1,4 @@
-"""The files that make a source usable beside its weights: tokenizer, generation settings, sentence-transformers modules."""
+"""The files that make a source usable beside its weights: tokenizer, generation settings, modules of a pipeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ TOKENIZER_VOCABULARIES = (
 _FILE_LIMIT = 200 * 2**20
 _WRITTEN_BY_US = ("config.json", "README.md", "lsg_conversion.json", "verification.png", "attention.png")
 _OTHER_ENDINGS = (
-    ".safetensors", ".bin", ".index.json", ".h5", ".msgpack", ".onnx", ".ot", ".pt", ".pth", ".ckpt", ".gguf", ".tflite",
+    ".safetensors", ".bin", ".index.json", ".h5", ".msgpack", ".onnx", ".ot", ".pt", ".pth", ".ckpt", ".gguf",
+    ".tflite",
     ".py", ".pyc", ".ipynb", ".png", ".jpg", ".gif", ".zip", ".gz", ".tar", ".log",
 )  # fmt: skip
 
@@ -71,14 +72,16 @@ def _sentence_transformers_modules(source: Path) -> list[str]:
     if not (source / "modules.json").is_file():
         return []
     modules = parse_modules(safe_file(source, "modules.json"))
-    names = []
+    names: list[str] = []
     for module in modules:
         folder = module.get("path") or ""
         if not folder or not isinstance(folder, str) or not is_plain_relative(folder):
             continue
-        for path in sorted((source / folder).rglob("*")):
-            if path.is_file() and path.suffix != ".py" and path.stat().st_size <= _FILE_LIMIT:
-                names.append(path.relative_to(source).as_posix())
+        names += [
+            path.relative_to(source).as_posix()
+            for path in sorted((source / folder).rglob("*"))
+            if path.is_file() and path.suffix != ".py" and path.stat().st_size <= _FILE_LIMIT
+        ]
     return names
 
 

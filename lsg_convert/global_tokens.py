@@ -60,7 +60,7 @@ def global_embeddings(
 
 
 def _draw_words(table: torch.Tensor, seed: int) -> torch.Tensor:
-    """512 draws from N(mean, covariance) of the rows of `table`, read in pieces; the global random state is not used."""
+    """512 draws from N(mean, covariance) of the rows of `table`, read in pieces; no global random state is used."""
     import torch
 
     width = table.shape[1]

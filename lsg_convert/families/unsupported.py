@@ -9,7 +9,8 @@ from lsg_convert.safe_files import printable
 
 _REASONS = {
     "its attention already reaches far": {
-        "longformer", "led", "big_bird", "bigbird_pegasus", "longt5", "modernbert", "modernbert-decoder", "nystromformer",
+        "longformer", "led", "big_bird", "bigbird_pegasus", "longt5", "modernbert", "modernbert-decoder",
+        "nystromformer",
         "reformer", "pegasus_x", "mega", "eurobert", "neobert", "nomic_bert",
     },
     "its attention is disentangled (content and position attend separately), which LSG blocks do not express": {
@@ -30,7 +31,8 @@ _REASONS = {
     },
     "it is not a text encoder": {
         "vit", "vit_mae", "deit", "beit", "swin", "swinv2", "convnext", "resnet", "segformer", "dinov2", "dinov3_vit",
-        "detr", "clip", "siglip", "siglip2", "blip", "blip-2", "llava", "layoutlmv2", "layoutlmv3", "whisper", "wav2vec2",
+        "detr", "clip", "siglip", "siglip2", "blip", "blip-2", "llava", "layoutlmv2", "layoutlmv3", "whisper",
+        "wav2vec2",
         "hubert", "wavlm", "speech_to_text", "vision-encoder-decoder", "speech-encoder-decoder",
     },
 }  # fmt: skip

@@ -177,7 +177,7 @@ class LSGEncoder:
                 f"here {(batch_size, num_tokens)}."
             )
         tokens = attention_mask.bool()
-        # A mask that masks nothing costs time in every layer. Asking is free on a CPU; elsewhere it waits for the device.
+        # A mask that masks nothing costs time in every layer. Asking is free on a CPU; elsewhere it waits.
         asks = tokens.device.type == "cpu" and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
         return None if asks and bool(tokens.all()) else tokens
 

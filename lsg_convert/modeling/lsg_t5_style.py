@@ -37,7 +37,7 @@ class LSGT5SelfAttention(LSGBiasOwningSelfAttention):
 class LSGT5StyleEncoder(LSGEncoder):
     """Mixed in before a library encoder built like T5's."""
 
-    self_attention = LSGT5SelfAttention
+    self_attention: type[LSGBiasOwningSelfAttention] = LSGT5SelfAttention
     final_norm = "final_layer_norm"
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
@@ -93,6 +93,7 @@ class LSGT5StyleModel:
     """Mixed in before a library model whose encoder is built like T5's: its encoder becomes `lsg_encoder`."""
 
     lsg_encoder: type
+    encoder: Any
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
