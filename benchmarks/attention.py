@@ -1,0 +1,108 @@
+"""One layer's attention by itself: every selection against dense SDPA and against the layer's linear maps, in turns.
+
+`python benchmarks/attention.py --tokens 4096` prints medians, the share of a layer that attention takes, and each
+selection's time over that of `pooling`. `--clock cpu --threads 1` is for a machine that others use too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from lsg_convert.meter import measure
+from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
+from lsg_convert.modeling.lsg_options import SPARSITY_TYPES, LSGOptions
+
+HEADS, WIDTH, INNER = 12, 64, 3072
+LAYERS = 4  # runs in a row, as a model's layers are: the first one finds no memory to use again
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", type=int, default=4096)
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--train", action="store_true", help="forward and backward")
+    parser.add_argument("--json")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    sides = make_sides(arguments.tokens, getattr(torch, arguments.dtype), arguments.device, arguments.train)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(arguments.rounds + 1):
+        for name, call in sides.items():
+            sample = measure(lambda call=call: [call() for _ in range(LAYERS)], arguments.device)
+            seconds = sample.seconds if arguments.clock == "wall" else sample.cpu_seconds
+            if turn:  # the first turn warms up
+                times[name].append(seconds / LAYERS)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    for name, seconds in medians.items():
+        spread = f"({min(times[name]) * 1e3:.1f}–{max(times[name]) * 1e3:.1f})"
+        line = f"{name:16} {seconds * 1e3:8.1f} ms {spread:20}"
+        if name in SPARSITY_TYPES:
+            line += f" {seconds / medians['dense']:6.2f} × dense {seconds / medians['pooling']:6.2f} × pooling"
+            line += f" {seconds / (seconds + medians['linear maps']):7.1%} of attention and linear maps"
+        print(line)
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps({"medians": medians, **vars(arguments)}, indent=1) + "\n")
+
+
+def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dict[str, Callable[[], Any]]:
+    """What is measured, by name: one layer of BART-base's size, batch 1, one global."""
+    model_width = HEADS * WIDTH
+    options: dict[str, Any] = {"dtype": dtype, "device": device, "requires_grad": train}
+    heads = [torch.randn(1, tokens + 1, HEADS, WIDTH, **options) for _ in range(3)]
+    query, key, value = (part.transpose(1, 2) for part in heads)
+    hidden = torch.randn(1, tokens, model_width, **options)
+    projections = [torch.randn(model_width, model_width, **options) for _ in range(4)]
+    inner = [torch.randn(INNER, model_width, **options), torch.randn(model_width, INNER, **options)]
+    mask = KeyMask(None, 1, tokens, 1, True, torch.device(device))
+
+    def maps() -> torch.Tensor:
+        total = sum(functional.linear(hidden, weight) for weight in projections)
+        return total + functional.linear(functional.gelu(functional.linear(hidden, inner[0])), inner[1])
+
+    calls: dict[str, Callable[[], torch.Tensor]] = {
+        "linear maps": maps,
+        "dense": lambda: functional.scaled_dot_product_attention(query, key, value),
+    }
+    for kind in SPARSITY_TYPES:
+        calls[kind] = _lsg_call(query, key, value, mask, LSGOptions(sparsity_type=kind))
+    leaves = {name: [hidden, *projections, *inner] if name == "linear maps" else heads for name in calls}
+    return {name: _step(call, leaves[name], train) for name, call in calls.items()}
+
+
+def _lsg_call(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: KeyMask, options: LSGOptions
+) -> Callable[[], torch.Tensor]:
+    return lambda: lsg_attention(query, key, value, mask, options, WIDTH**-0.5)
+
+
+def _step(call: Callable[[], torch.Tensor], leaves: list[torch.Tensor], train: bool) -> Callable[[], Any]:
+    def forward() -> None:
+        with torch.inference_mode():
+            call()
+
+    def both() -> None:
+        output = call()
+        torch.autograd.grad(output, leaves, torch.ones_like(output))
+
+    return both if train else forward
+
+
+if __name__ == "__main__":
+    main()
