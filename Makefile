@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -q -c constraints-dev.txt
 DEMO := demo/lsg-all-MiniLM-L6-v2-4096
 
-.PHONY: help demo test test-fast matrix lint format bench bench-speed bench-peers clean
+.PHONY: help demo test test-fast matrix lint format bench bench-speed bench-peers bench-gpu clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,10 @@ bench-speed: $(VENV)/.dev ## time and memory of the encoder against dense attent
 bench-peers: $(VENV)/.dev ## set up lsg-converter 0.1.9 in an environment of its own, and compare with it
 	PYTHON=$(PYTHON) benchmarks/peers.sh
 	$(BIN)/python benchmarks/speed.py --sides "lsg;dense;lsg-converter" --tokens 4096
+
+bench-gpu: $(VENV)/.dev ## forward and training on a GPU in bfloat16, FlexAttention and SDPA against dense flash attention
+	$(BIN)/python benchmarks/speed.py --device cuda --dtype bfloat16 --modes forward,train --batch 4 \
+		--tokens 4096,16384 --sides "lsg;lsg:attention_backend=sdpa;dense;longformer" --json benchmarks/gpu.json
 
 clean: ## remove what the targets made, environments included
 	rm -rf .envs demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis $(VENV)
