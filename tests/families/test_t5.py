@@ -13,9 +13,10 @@ from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from lsg_convert import convert
+from lsg_convert.modeling.lsg_attention import lsg_attention
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES
 from lsg_convert.modeling.lsg_relative import distance_bucket
-from tests.families.test_kernel import use_oracle
+from lsg_convert.verify.oracle import dense_lsg_attention
 
 OPTIONS: dict[str, Any] = {"max_len": 1024, "block_size": 16, "sparse_block_size": 16, "num_global_tokens": 2}
 
@@ -36,8 +37,9 @@ def encoder(folder: Path, **options: Any) -> Any:
 
 
 def inputs(length: int) -> dict[str, torch.Tensor]:
-    """Two texts, the second with padding at its end."""
-    ids = torch.randint(5, 200, (2, length), generator=torch.Generator().manual_seed(length))
+    """Two texts, the second with padding at its end. No word comes twice: its keys would be equally long."""
+    generator = torch.Generator().manual_seed(length)
+    ids = torch.stack([torch.randperm(195, generator=generator)[:length] + 5 for _ in range(2)])
     mask = torch.ones_like(ids)
     mask[1, length - length // 4 :] = 0
     return {"input_ids": ids, "attention_mask": mask}
@@ -56,13 +58,21 @@ def test_buckets_are_the_librarys(num_buckets: int, max_distance: int) -> None:
 @pytest.mark.parametrize("factor", [1, 2, 4])
 @pytest.mark.parametrize("selection", SPARSITY_TYPES)
 def test_every_selection_equals_the_oracle(folder: Path, selection: str, factor: int) -> None:
-    options = {"sparsity_type": selection, "sparsity_factor": factor}
-    blocks, dense = encoder(folder, **options), encoder(folder, **options)
-    assert use_oracle(dense) == 2
+    """Layer by layer, on the same queries, keys and values: of two keys nearly as long, rounding may choose either."""
+    model = encoder(folder, sparsity_type=selection, sparsity_factor=factor)
+    differences = []
+
+    def compared(*arguments: Any) -> torch.Tensor:
+        context = lsg_attention(*arguments)
+        differences.append((context - dense_lsg_attention(*arguments)).abs().max())
+        return context
+
+    for block in model.encoder.block:
+        block.layer[0].SelfAttention.attention = compared
     for length in (96, 77):
-        batch = inputs(length)
-        difference = (blocks(**batch)[0] - dense(**batch)[0])[batch["attention_mask"].bool()]
-        assert difference.abs().max() <= 1e-5
+        model(**inputs(length))
+    assert len(differences) == 4
+    assert max(differences) <= 1e-5
 
 
 @torch.no_grad()
@@ -108,10 +118,11 @@ def test_half_precision_is_kept_as_in_the_library(folder: Path) -> None:
     assert model.encoder.block[0].layer[1].DenseReluDense.wo.weight.dtype == torch.float32
     assert model.encoder.block[0].layer[0].SelfAttention.q.weight.dtype == torch.float16
     assert torch.isfinite(model(**inputs(96))[0]).all()
-    model = encoder(folder)
+    model = encoder(folder, sparsity_type="none")
     expected = model(**inputs(96))[0]
     with torch.autocast("cpu", torch.bfloat16):
-        assert (model(**inputs(96))[0].float() - expected).abs().max() < 0.5
+        assert (model(**inputs(96))[0].float() - expected).abs().mean() < 0.03
+        assert torch.isfinite(model(inputs(96)["input_ids"])[0]).all()
 
 
 def test_the_bias_towards_globals_is_a_tensor_of_the_folder(folder: Path) -> None:
