@@ -17,8 +17,9 @@ _INTRODUCTION = """\
 # Reliability
 
 What happens when something goes wrong, or somebody means harm. Every row is a test in `tests/reliability/`, run
-through the installed command in a fresh process; this page is written by those tests
-(`LSG_WRITE_RELIABILITY=1 python -m pytest tests/reliability`), and they fail when a row is missing from it.
+through the installed command in a fresh process (where only what happens to folders matters, in one forked from a
+process that has the libraries loaded). This page is written by those tests
+(`LSG_WRITE_RELIABILITY=all python -m pytest tests/reliability`), and they fail when a row is missing from it.
 
 After each of them: no half-written folder under the final name, no temporary left by a run that could still clean
 up, the source untouched, nothing printed raw, and the next run succeeds. Network faults are real ones: a Hub on
