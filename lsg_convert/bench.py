@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsg_convert.errors import RequestError
+from lsg_convert.families import family_of
 from lsg_convert.meter import Sample, measure, summarize
 from lsg_convert.plot import write_plot
 from lsg_convert.progress import Reporter, SilentReporter
@@ -154,11 +155,11 @@ def _configuration(folder: Path) -> dict[str, Any]:
 
 def _longest(config: dict[str, Any]) -> int:
     """How many tokens a model of this configuration takes; models without a position table take any number."""
-    for name in ("max_position_embeddings", "max_encoder_position_embeddings"):
-        if isinstance(config.get(name), int):
-            offset = config.get("pad_token_id", 0) + 1 if "roberta" in config.get("model_type", "") else 0
-            return int(config[name]) - offset
-    return 1 << 20
+    family = family_of(config)
+    if family is None or not family.positions:
+        return 1 << 20
+    encoder = family.encoder_config(config)
+    return int(encoder["max_position_embeddings"]) - family.config_positions_offset(encoder)
 
 
 def _converted_encoder(folder: Path, dtype: str, device: str) -> torch.nn.Module:

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 import lsg_convert
-from lsg_convert.families import FAMILIES, Family
+from lsg_convert.families import Family, listed_families
 
 PACKAGE = Path(lsg_convert.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "families.md"
@@ -45,11 +45,11 @@ def modeling_name(family: Family) -> str:
 def family_lines() -> dict[str, int]:
     """Lines that each family costs: its file in `families/` and its modeling file."""
     return {
-        name: sum(
+        family.model_type: sum(
             len((PACKAGE / file).read_text(encoding="utf-8").splitlines())
             for file in (f"families/{modeling_name(family)}.py", f"modeling/{family.modeling_file}.py")
         )
-        for name, family in FAMILIES.items()
+        for family in listed_families()
     }
 
 
@@ -63,7 +63,7 @@ def families_table() -> str:
     """What can be converted."""
     rows = [["family", "`model_type`", "for example", "heads", "positions", "first token", "lines"]]
     lines = family_lines()
-    for name, family in FAMILIES.items():
+    for family in listed_families():
         heads = [head.auto_class.removeprefix("AutoModel").removeprefix("For") for head in family.heads.values()]
         kinds = sorted({"sinusoids" if position.sinusoid else "learned" for position in family.positions})
         kinds += ["relative"] if family.global_bias else []
@@ -73,12 +73,12 @@ def families_table() -> str:
         rows.append(
             [
                 family.title,
-                f"`{name}`",
+                f"`{family.model_type}`",
                 f"`{family.example}`",
                 ", ".join(head or "base" for head in heads),
                 " and ".join(kinds) or "the encoder's",
                 first,
-                str(lines[name]),
+                str(lines[family.model_type]),
             ]
         )
     summary = f"\n{len(lines)} families; median {median(lines.values()):.0f} lines, most {max(lines.values())}.\n"
@@ -109,7 +109,7 @@ def _verified() -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
     from tests.tiny import FAMILIES as TINY
     from tests.tiny import make_checkpoint, make_pair
 
-    for name in FAMILIES:
+    for name in [family.model_type for family in listed_families()]:
         with tempfile.TemporaryDirectory() as temporary:
             root = Path(temporary)
             if name in TINY:

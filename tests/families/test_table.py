@@ -13,11 +13,10 @@ import lsg_convert
 from lsg_convert.families import FAMILIES
 from lsg_convert.modeling_files import modeling_files
 from tests.families.make_docs import PAGE, families_table, family_lines
-from tests.families.pairs import MODEL_TYPES, OWN_TESTS
+from tests.families.pairs import MODEL_TYPES
 from tests.tiny import FAMILIES as TINY
 
 PACKAGE = Path(lsg_convert.__file__).parent
-HERE = Path(__file__).parent
 MAPPINGS = (
     "MODEL_MAPPING_NAMES",
     "MODEL_FOR_PRETRAINING_MAPPING_NAMES",
@@ -36,11 +35,8 @@ MEDIAN_LINES = 100
 
 @pytest.mark.parametrize("model_type", list(FAMILIES))
 def test_every_family_is_covered(model_type: str) -> None:
-    if model_type in OWN_TESTS:
-        assert (HERE / OWN_TESTS[model_type]).is_file()
-    else:
-        assert model_type in TINY, "tests.tiny makes no checkpoint of it"
-        assert TINY[model_type].architecture in FAMILIES[model_type].heads
+    assert model_type in TINY, "tests.tiny makes no checkpoint of it"
+    assert TINY[model_type].architecture in FAMILIES[model_type].heads
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
@@ -91,13 +87,13 @@ def test_lines_a_family_costs() -> None:
 def test_the_docs_are_current() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert families_table() in page, "run: python -m tests.families.make_docs"
-    assert all(page.count(f"| `{name}` |") == 2 for name in FAMILIES), "a family was not measured"
+    assert all(page.count(f"| `{name}` |") == 2 for name in family_lines()), "a family was not measured"
 
 
 def test_no_family_is_named_in_an_expression_elsewhere() -> None:
     """Outside their own files and the table, no string in the code is a family's model_type or class."""
-    # Short names that users type, and the model that speed is measured on, are families' names by nature.
-    own = {PACKAGE / "families", PACKAGE / "aliases.py", PACKAGE / "bench.py"}
+    # Short names that users type are families' names by nature.
+    own = {PACKAGE / "families", PACKAGE / "aliases.py"}
     names = {*FAMILIES} | {head for family in FAMILIES.values() for head in family.heads}
     for path in PACKAGE.rglob("*.py"):
         if own & {path, *path.parents} or path.name.startswith("modeling_lsg_"):
