@@ -116,6 +116,14 @@ class Check(ABC):
         """Measure; raises NotRunError where that turns out to be impossible."""
 
 
+def applies(check: Check, subject: Subject) -> bool:
+    """Whether `check` means anything for this model; where that cannot be found out, the check is to say why."""
+    try:
+        return check.applies(subject)
+    except Exception:  # of any kind, in a folder that is broken
+        return True
+
+
 def run_check(check: Check, subject: Subject) -> Result:
     """The result of `check`; whatever goes wrong in it is its own failure and does not end the others."""
     started = time.monotonic()
@@ -127,10 +135,10 @@ def run_check(check: Check, subject: Subject) -> Result:
         found = measurement
         return Result(check.name, check.level, status, found.measured, found.tolerance, reason, seconds, found.values)
 
-    reason = _first(subject.lacks(need) for need in check.needs) or subject.too_large(check.memory(subject))
-    if reason:
-        return result(NOT_RUN, reason=reason)
     try:
+        reason = _first(subject.lacks(need) for need in check.needs) or subject.too_large(check.memory(subject))
+        if reason:
+            return result(NOT_RUN, reason=reason)
         measurement = check.measure(subject)
     except NotRunError as error:
         return result(NOT_RUN, reason=str(error))

@@ -16,7 +16,7 @@ from lsg_convert.record import read_record, write_record
 from lsg_convert.safe_files import printable
 from lsg_convert.source import Source, resolve_source
 from lsg_convert.verify import drift, exact_parity, integrity, kernel_parity, reach
-from lsg_convert.verify.check import Check, Level, parse_level, run_check
+from lsg_convert.verify.check import Check, Level, applies, parse_level, run_check
 from lsg_convert.verify.memory import parse_memory
 from lsg_convert.verify.report import Report
 from lsg_convert.verify.resemblance import BY_POSITION
@@ -88,7 +88,7 @@ def run_checks(subject: Subject, last: Level) -> Report:
     for number, check in enumerate(checks):
         if not any("source" in later.needs for later in checks[number:]):
             subject.release_source()
-        if check.applies(subject):
+        if applies(check, subject):
             results.append(run_check(check, subject))
     return Report(tuple(results), last, _circumstances(subject))
 

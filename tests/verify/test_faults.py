@@ -196,6 +196,16 @@ def test_a_mask_that_ignores_padding(breakable: Breakable) -> None:
     assert "29 tokens" in (report["padding-invariant"].measured or "") or failure(report, "padding-invariant")
 
 
+def test_a_broken_configuration(breakable: Breakable) -> None:
+    folder = breakable("bert")
+    config = folder.folder / "config.json"
+    config.write_bytes(config.read_bytes()[:-40])
+    report = folder.verify()
+    assert "config.json" in failure(report, "files")
+    assert "config.json is not valid JSON" in failure(report, "modeling code")
+    assert report["attention by definition"].passed is False
+
+
 def test_changed_files_are_named(breakable: Breakable) -> None:
     folder = breakable("bert")
     with (folder.folder / "config.json").open("a") as config:
