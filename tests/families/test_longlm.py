@@ -23,7 +23,7 @@ LINES = (
     "它说:如果你想回家,就沿着这条路一直往前走,不要回头。",
     "男孩谢过狐狸,背上书包,唱着歌走上了回家的路。",
 )
-# The original's shape: small has 6 layers of 512, base 12, large 24 and 32 of 1536; heads are 64 wide whatever the width.
+# The shape of the original: 6 to 32 layers, 512 to 1536 wide, heads 64 wide whatever the width.
 SHAPE = {
     "d_model": 48, "d_kv": 8, "d_ff": 64, "num_heads": 4, "num_layers": 2, "num_decoder_layers": 3,
     "decoder_start_token_id": 0, "n_positions": 512, "feed_forward_proj": "relu",
@@ -117,4 +117,11 @@ def test_without_globals_short_texts_are_the_sources(folders: tuple[Path, Path])
     labels = tokenizer(["<extra_id_1>" + LINES[1][:4]] * 2, return_tensors="pt").input_ids
     ours, expected = model(**inputs, labels=labels), source(**inputs, labels=labels)
     assert (ours.logits - expected.logits).abs().max() <= 1e-5
-    assert model.generate(**inputs, max_new_tokens=8).tolist() == source.generate(**inputs, max_new_tokens=8).tolist()
+    assert (
+        model.generate(**inputs, max_new_tokens=8).tolist()
+        == source.generate(
+            **inputs,
+            max_new_tokens=8,
+            use_cache=False,  # with one, releases since 4.57 forget the decoder has more layers
+        ).tolist()
+    )
