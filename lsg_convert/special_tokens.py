@@ -35,9 +35,10 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family) -> Specia
     except Exception as error:  # the library raises whatever its tokenizers raise
         raise RequestError(
             f"the source's tokenizer does not load: {printable(error, 300)}",
-            "Check its tokenizer files: AutoTokenizer.from_pretrained(folder).",
+            _hint(folder),
         ) from error
     _name_tokenizer_class(folder, tokenizer)
+    _write_fast_file(folder, tokenizer)
     return special_tokens(tokenizer, vocabulary, family)
 
 
@@ -58,6 +59,20 @@ def special_tokens(tokenizer: Any, vocabulary: int, family: Family) -> SpecialTo
                 "The tokenizer does not belong to these weights.",
             )
     return SpecialTokens(first, mask)
+
+
+def _hint(folder: Path) -> str:
+    # The library asks for tiktoken then, which does not help.
+    if any(folder.glob("*.model")) and not (folder / "tokenizer.json").is_file():
+        return "It is a sentencepiece model, which two more packages read: pip install sentencepiece protobuf."
+    return "Check its tokenizer files: AutoTokenizer.from_pretrained(folder)."
+
+
+def _write_fast_file(folder: Path, tokenizer: Any) -> None:
+    """Write `tokenizer.json` where it is missing: a folder loads without the packages that read sentencepiece models."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None and not (folder / "tokenizer.json").exists():
+        backend.save(str(folder / "tokenizer.json"))
 
 
 def _name_tokenizer_class(folder: Path, tokenizer: object) -> None:

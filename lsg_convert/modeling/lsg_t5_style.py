@@ -4,6 +4,7 @@ Built like T5: an encoder of `block`s, each with its self-attention at `layer[0]
 bias of its scores; the same class with a causal mask is the decoder, which stays the library's.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -15,6 +16,21 @@ from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
 from .lsg_seq2seq import LSGSeq2SeqModel
 
 logger = logging.get_logger(__name__)
+
+
+class LSGT5StyleConfig:
+    """Mixed in before a library configuration built like T5's."""
+
+    def get_text_config(self, *args: Any, **kwargs: Any) -> Any:
+        """As the library's, but the decoder's configuration has the decoder's layers.
+
+        Some releases since 4.57 size the cache for generation by it, and forget that these models call them otherwise.
+        """
+        config = super().get_text_config(*args, **kwargs)
+        if (args[0] if args else kwargs.get("decoder")) and config.num_layers != config.num_decoder_layers:
+            config = copy.copy(config)
+            config.num_layers = config.num_decoder_layers
+        return config
 
 
 class LSGBiasOwningSelfAttention(LSGRelativeSelfAttention):

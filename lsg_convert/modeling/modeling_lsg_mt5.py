@@ -22,11 +22,11 @@ from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_relative import GlobalBias  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
-from .lsg_t5_style import LSGT5StyleEncoder, LSGT5StyleModel, LSGT5StyleSeq2SeqModel
+from .lsg_t5_style import LSGT5StyleConfig, LSGT5StyleEncoder, LSGT5StyleModel, LSGT5StyleSeq2SeqModel
 from .lsg_windows import KeyMask  # noqa: F401
 
 
-class LSGMT5Config(MT5Config):
+class LSGMT5Config(LSGT5StyleConfig, MT5Config):
     """mT5's configuration; the LSG options are fields beside the others."""
 
     _auto_class = "AutoConfig"

@@ -22,11 +22,11 @@ from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_relative import GlobalBias  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
-from .lsg_t5_style import LSGT5StyleEncoder, LSGT5StyleModel, LSGT5StyleSeq2SeqModel
+from .lsg_t5_style import LSGT5StyleConfig, LSGT5StyleEncoder, LSGT5StyleModel, LSGT5StyleSeq2SeqModel
 from .lsg_windows import KeyMask  # noqa: F401
 
 
-class LSGT5Config(T5Config):
+class LSGT5Config(LSGT5StyleConfig, T5Config):
     """T5's configuration; the LSG options are fields beside the others."""
 
     _auto_class = "AutoConfig"

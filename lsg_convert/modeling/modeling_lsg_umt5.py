@@ -22,11 +22,17 @@ from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_relative import GlobalBias  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
-from .lsg_t5_style import LSGBiasOwningSelfAttention, LSGT5StyleEncoder, LSGT5StyleModel, LSGT5StyleSeq2SeqModel
+from .lsg_t5_style import (
+    LSGBiasOwningSelfAttention,
+    LSGT5StyleConfig,
+    LSGT5StyleEncoder,
+    LSGT5StyleModel,
+    LSGT5StyleSeq2SeqModel,
+)
 from .lsg_windows import KeyMask  # noqa: F401
 
 
-class LSGUMT5Config(UMT5Config):
+class LSGUMT5Config(LSGT5StyleConfig, UMT5Config):
     """UMT5's configuration; the LSG options are fields beside the others."""
 
     _auto_class = "AutoConfig"

@@ -49,7 +49,7 @@ def encoder_states(model: Any, batch: Batch) -> torch.Tensor:
     return states[:, -batch.ids.shape[1] :]
 
 
-def greedy_tokens(model: Any, batch: Batch, count: int) -> list[list[int]]:
+def greedy_tokens(model: Any, batch: Batch, count: int, use_cache: bool = True) -> list[list[int]]:
     """What greedy decoding gives."""
     import torch
 
@@ -61,6 +61,7 @@ def greedy_tokens(model: Any, batch: Batch, count: int) -> list[list[int]]:
             min_length=0,
             num_beams=1,
             do_sample=False,
+            use_cache=use_cache,
         )
     return tokens.tolist()
 

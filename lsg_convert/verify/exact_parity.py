@@ -60,7 +60,8 @@ class ExactParity(Check):
         values: dict[str, Any] = {"max_abs": worst.value, "texts": count, "place": worst.place}
         if subject.auto_class == "AutoModelForSeq2SeqLM":
             batch = subject.inputs.batch(dense_lengths(subject.lsg, subject.source_max_len)[-1], 0)
-            expected_tokens = greedy_tokens(source, batch, GREEDY_TOKENS)
+            # Without a cache: releases since 4.57 make it too small for a T5 with more layers in its decoder.
+            expected_tokens = greedy_tokens(source, batch, GREEDY_TOKENS, use_cache=False)
             same = expected_tokens == greedy_tokens(converted, batch, GREEDY_TOKENS)
             values["greedy_tokens_equal"] = same
             measured += f", greedy tokens {'equal' if same else 'differ'}"
