@@ -11,16 +11,18 @@ no key outside the sequence ever needs a mask. Nothing here is as large as T x T
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from .lsg_bias import PositionBias
 from .lsg_flex import chooses_flex, flex_attend_blocks
 from .lsg_options import LSGOptions
 from .lsg_selection import SparseEntries, select_entries
-from .lsg_windows import KeyMask, Sequence, Window
+from .lsg_windows import KeyMask, Sequence, Window, is_eager_on_cpu
 
 __all__ = ["KeyMask", "LSGOptions", "PositionBias", "lsg_attention"]
 
@@ -48,15 +50,41 @@ def lsg_attention(
     entries = None
     if options.has_sparse:
         entries = select_entries(query, key, value, key_mask, options, scale, position_bias is not None)
-    parts = []
+    parts = _attend_parts(query, key, value, entries, key_mask, options, scale, dropout_p, position_bias)
+    if torch.is_grad_enabled() or not is_eager_on_cpu(query.device):
+        return torch.cat([part.transpose(1, 2) for part in parts], dim=1).transpose(1, 2)
+    # The same, a part at a time: less memory is in use at once, and none of it in small pieces.
+    context = torch.empty_like(query.transpose(1, 2), memory_format=torch.contiguous_format).transpose(1, 2)
+    end = 0
+    for part in parts:
+        start, end = end, end + part.shape[2]
+        context[:, :, start:end] = part
+    return context
+
+
+def _attend_parts(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    entries: SparseEntries | None,
+    key_mask: KeyMask,
+    options: LSGOptions,
+    scale: float,
+    dropout_p: float,
+    position_bias: PositionBias | None,
+) -> Iterator[Tensor]:
+    """Contexts [B, H, part, D] of the globals' queries, then of the tokens', in order."""
+    num_globals = key_mask.num_global_tokens
     if num_globals:
         # A global's bias is the same for all keys and drops out of the softmax.
-        parts.append(_attend(query[:, :, :num_globals], key, value, key_mask.every_key, None, scale, dropout_p))
+        yield _attend(query[:, :, :num_globals], key, value, key_mask.every_key, None, scale, dropout_p)
     if chooses_flex(query, options, dropout_p, position_bias is not None):
-        parts.append(flex_attend_blocks(query, key, value, entries, key_mask, options, scale))
+        yield flex_attend_blocks(query, key, value, entries, key_mask, options, scale)
+    elif not dropout_p and position_bias is None and _can_recompute(query):
+        found = (None, None) if entries is None else (entries.key, entries.value)
+        yield _Recomputed.apply(query, key, value, *found, entries, key_mask, options, scale)
     else:
-        parts += _attend_blocks(query, key, value, entries, key_mask, options, scale, dropout_p, position_bias)
-    return torch.cat([part.transpose(1, 2) for part in parts], dim=1).transpose(1, 2)
+        yield from _attend_blocks(query, key, value, entries, key_mask, options, scale, dropout_p, position_bias)
 
 
 def _attend_blocks(
@@ -89,6 +117,94 @@ def _attend_blocks(
         yield context.unflatten(0, (-1, count)).transpose(1, 2).flatten(2, 3)
 
 
+class _Recomputed(torch.autograd.Function):
+    """Training on a CPU: `_attend_blocks`, save that gradients gather the windows anew, so that none is kept.
+
+    It calls the kernel behind `scaled_dot_product_attention`, whose log-sum-exp of the scores it needs.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        entry_key: Tensor | None,
+        entry_value: Tensor | None,
+        entries: SparseEntries | None,
+        key_mask: KeyMask,
+        options: LSGOptions,
+        scale: float,
+    ) -> Tensor:
+        """Context [B, H, T, D] of the tokens' queries."""
+        num_globals, block = key_mask.num_global_tokens, options.block_size
+        keys, values = (
+            Sequence(key, entry_key, num_globals, options),
+            Sequence(value, entry_value, num_globals, options),
+        )
+        context = query.new_empty(query.shape[0], key_mask.num_tokens, query.shape[1], query.shape[3]).transpose(1, 2)
+        ctx.masks, sums = [], []
+        for window in key_mask.windows(options):
+            keep = _kept(key_mask, entries, window, options)
+            ctx.masks.append(None if keep is None else _additive(keep, None, query.dtype))
+            first = window.block * block
+            part, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+                query[:, :, num_globals + first : num_globals + first + block],
+                keys.see(window).squeeze(2),
+                values.see(window).squeeze(2),
+                attn_mask=ctx.masks[-1],
+                scale=scale,
+            )
+            context[:, :, first : first + block] = part
+            sums.append(total)
+        ctx.save_for_backward(query, key, value, entry_key, entry_value, context, torch.stack(sums))
+        ctx.call = (key_mask, options, scale)
+        return context
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of query, key, value and the entries' keys and values."""
+        query, key, value, entry_key, entry_value, context, sums = ctx.saved_tensors
+        key_mask, options, scale = ctx.call
+        num_globals, block = key_mask.num_global_tokens, options.block_size
+        keys, values = (
+            Sequence(key, entry_key, num_globals, options),
+            Sequence(value, entry_value, num_globals, options),
+        )
+        of_query, of_key, of_value = (torch.zeros_like(part) for part in (query, key, value))
+        of_entries = [None if part is None else torch.zeros_like(part) for part in (entry_key, entry_value)]
+        into_keys = Sequence(of_key, of_entries[0], num_globals, options)
+        into_values = Sequence(of_value, of_entries[1], num_globals, options)
+        for window, mask, total in zip(key_mask.windows(options), ctx.masks, sums, strict=True):
+            first = window.block * block
+            queries = slice(num_globals + first, num_globals + first + block)
+            of_block, of_keys, of_values = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
+                gradient[:, :, first : first + block],
+                query[:, :, queries],
+                keys.see(window).squeeze(2),
+                values.see(window).squeeze(2),
+                context[:, :, first : first + block],
+                total,
+                0.0,
+                False,
+                attn_mask=mask,
+                scale=scale,
+            )
+            of_query[:, :, queries] = of_block
+            into_keys.give_back(window, of_keys)
+            into_values.give_back(window, of_values)
+        return of_query, of_key, of_value, *of_entries, None, None, None, None
+
+
+def _can_recompute(query: Tensor) -> bool:
+    """Whether gradients are wanted, on a CPU, and torch has the kernel by itself."""
+    kernel = "_scaled_dot_product_flash_attention_for_cpu"
+    has_kernel = hasattr(torch.ops.aten, kernel) and hasattr(torch.ops.aten, kernel + "_backward")
+    has_kernel = has_kernel and query.dtype in (torch.float32, torch.bfloat16)
+    return has_kernel and torch.is_grad_enabled() and query.requires_grad and is_eager_on_cpu(query.device)
+
+
 def _attend(
     query: Tensor,
     key: Tensor,
@@ -98,12 +214,15 @@ def _attend(
     scale: float,
     dropout_p: float,
 ) -> Tensor:
-    """Fused attention. keep: bool, broadcastable to [B, H, Q, K]; a finite mask keeps fully masked rows finite."""
-    mask = bias
-    if keep is not None:
-        unmasked = query.new_zeros(()) if bias is None else bias.to(query.dtype)
-        mask = torch.where(keep, unmasked, torch.finfo(query.dtype).min)
+    """Fused attention. keep: bool, broadcastable to [B, H, Q, K]."""
+    mask = bias if keep is None else _additive(keep, bias, query.dtype)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout_p, scale=scale)
+
+
+def _additive(keep: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """What to add to scores: the bias where keys are kept. It is finite, which keeps fully masked rows finite."""
+    unmasked = torch.zeros((), dtype=dtype, device=keep.device) if bias is None else bias.to(dtype)
+    return torch.where(keep, unmasked, torch.finfo(dtype).min)
 
 
 def _fold(blocks: Tensor) -> Tensor:

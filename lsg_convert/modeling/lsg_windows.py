@@ -60,7 +60,7 @@ class KeyMask:
         if mask_first_token:
             tokens = tokens & (torch.arange(num_tokens, device=device) > 0)
         self.keep = functional.pad(tokens, (num_global_tokens, 0), value=True)
-        if self.padded and _is_eager_on_cpu(device):
+        if self.padded and is_eager_on_cpu(device):
             # Where asking is free: which tokens are masked in some document, so that other windows go without a mask.
             self._masked_before = [0, *(~tokens).any(0).cumsum(0).tolist()]
 
@@ -128,7 +128,7 @@ def _blocks_at_once(key_mask: KeyMask) -> int:
     On a CPU one: its keys are gathered into memory that stays in the cache, and there is never much of it. Elsewhere,
     and in a graph, all of them: there it is calls that cost.
     """
-    return 1 if _is_eager_on_cpu(key_mask.device) else key_mask.num_tokens
+    return 1 if is_eager_on_cpu(key_mask.device) else key_mask.num_tokens
 
 
 class Sequence:
@@ -148,6 +148,16 @@ class Sequence:
             parts += self.entries.spans(window.left, window.num_blocks)
             parts += self.entries.spans(window.right, window.num_blocks)
         return torch.cat(parts + self.tokens.spans(window.local, window.num_blocks), dim=3)
+
+    def give_back(self, window: Window, gradient: Tensor) -> None:
+        """The opposite of `see` for one block: add the gradient [B, H, W, D] of what it saw to the sequence's."""
+        targets = [self.globals.squeeze(2)]
+        if self.entries is not None:
+            targets += [self.entries.sequence[:, :, first:last] for first, last in (window.left, window.right)]
+        targets.append(self.tokens.sequence[:, :, window.local[0] : window.local[1]])
+        parts = gradient.split([target.shape[2] for target in targets], dim=2)
+        for target, part in zip(targets, parts, strict=True):
+            target += part
 
 
 class _Shelf:
@@ -178,5 +188,5 @@ class _Shelf:
         return parts
 
 
-def _is_eager_on_cpu(device: torch.device) -> bool:
+def is_eager_on_cpu(device: torch.device) -> bool:
     return device.type == "cpu" and not torch.compiler.is_compiling() and not torch.jit.is_tracing()

@@ -63,21 +63,51 @@ def test_any_length_up_to_the_dense_limit(num_tokens, padding, num_globals):
     assert_equals_oracle(make_case(options, num_tokens, padding=padding, with_bias=True))
 
 
+@pytest.mark.parametrize("kind", SELECTIONS)
+def test_gradients_are_the_same_without_the_recomputing_kernel(kind, monkeypatch):
+    case = make_case(options_of(sparsity_type=kind), 64, padding="end")
+    inputs = [case.query, case.key, case.value]
+    for tensor in inputs:
+        tensor.requires_grad_()
+    expected = torch.autograd.grad(case.visible(case.shipped()).square().sum(), inputs)
+    monkeypatch.setattr("lsg_convert.modeling.lsg_attention._can_recompute", lambda query: False)
+    plain = torch.autograd.grad(case.visible(case.shipped()).square().sum(), inputs)
+    torch.testing.assert_close(plain, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_training_keeps_no_windows():
+    case = make_case(options_of(sparse_block_size=16), 512, batch_size=1)
+    for tensor in (case.query, case.key, case.value):
+        tensor.requires_grad_()
+    kept = 0
+
+    def pack(tensor):
+        nonlocal kept
+        kept += tensor.numel()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        case.shipped()
+    # Query, key, value twice (globals and tokens), entries, outputs, and the indices of what was selected.
+    assert kept < 14 * case.query.numel()
+
+
 def test_512_globals():
     assert_equals_oracle(make_case(options_of(num_global_tokens=512), 48, padding="end"))
 
 
 @pytest.mark.parametrize("kind", SELECTIONS)
 @pytest.mark.parametrize("padding", ["none", "holes"])
-def test_gradients_equal_the_oracles(kind, padding):
-    case = make_case(options_of(sparsity_type=kind, sparse_block_size=16), 48, padding=padding, with_bias=True)
-    case.bias.globals.requires_grad_()
-    inputs = [case.query, case.key, case.value]
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_gradients_equal_the_oracles(kind, padding, with_bias):
+    options = options_of(sparsity_type=kind, sparse_block_size=16, num_global_tokens=3)
+    case = make_case(options, 64, padding=padding, with_bias=with_bias)
+    inputs = [case.query, case.key, case.value, *([case.bias.globals] if with_bias else [])]
     for tensor in inputs:
         tensor.requires_grad_()
     weight = torch.randn(case.visible(case.shipped()).shape, generator=torch.Generator().manual_seed(1))
     gradients = [
-        torch.autograd.grad((case.visible(context) * weight).sum(), [*inputs, case.bias.globals])
+        torch.autograd.grad((case.visible(context) * weight).sum(), inputs)
         for context in (case.shipped(), case.oracle())
     ]
     for ours, expected in zip(*gradients, strict=True):
@@ -209,7 +239,8 @@ def test_all_blocks_in_one_call_is_the_same(monkeypatch):
     """What runs on other devices and in graphs."""
     cases = [make_case(options_of(sparsity_type=kind), 80, padding="end", with_bias=True) for kind in SELECTIONS]
     expected = [case.shipped() for case in cases]
-    monkeypatch.setattr("lsg_convert.modeling.lsg_windows._is_eager_on_cpu", lambda device: False)
+    monkeypatch.setattr("lsg_convert.modeling.lsg_windows.is_eager_on_cpu", lambda device: False)
+    monkeypatch.setattr("lsg_convert.modeling.lsg_attention.is_eager_on_cpu", lambda device: False)
     for case, context in zip(cases, expected, strict=True):
         torch.testing.assert_close(case.visible(case.shipped()), case.visible(context), atol=1e-5, rtol=1e-5)
 
