@@ -15,7 +15,7 @@ from lsg_convert.hub_errors import hub_error, is_connection_error, is_offline, i
 from lsg_convert.progress import Advance, Reporter
 from lsg_convert.safe_files import printable, read_json_object
 
-ATTEMPTS = 2  # the client has tried several times itself
+ATTEMPTS = 3
 _T = TypeVar("_T")
 
 _WANTED = re.compile(
@@ -53,17 +53,22 @@ def download(
     names = select_files(repo_id, sizes)
     total = sum(sizes[name] for name in names)
 
+    blobs = _blobs_folder(repo_id, cache_dir)
+
     def fetch(name: str, at: str | None) -> Path:
-        return Path(retrying(lambda: hf_hub_download(repo_id, name, revision=at, token=token, cache_dir=cache_dir)))
+        def get() -> str:
+            return hf_hub_download(repo_id, name, revision=at, token=token, cache_dir=cache_dir)
+
+        return Path(retrying(get, kept=lambda: _size_of(blobs)))
 
     with reporter.stage(f"Downloading {printable(repo_id)}", total) as advance:
         try:
-            with quiet_hub(), _watched(_blobs_folder(repo_id, cache_dir), total, advance):
+            with quiet_hub(), _watched(blobs, total, advance):
                 # The first file asks for the revision by its name, so that the cache knows it offline too; the
                 # others for the commit that this gave, so that all are from one. One by one: threads of the
                 # client would make Ctrl-C wait for whole files.
                 folder = fetch("config.json", revision).parent
-                for name in names:
+                for name in sorted(names, key=lambda name: sizes[name]):
                     path = fetch(name, folder.name)
                     if folder.name == info.sha and path.stat().st_size != sizes[name]:
                         raise OutsideError(
@@ -96,13 +101,18 @@ def select_files(repo_id: str, names: Sequence[str] | dict[str, int]) -> list[st
     return sorted({*weights, *(name for name in others if name not in twice)})
 
 
-def retrying(action: Callable[[], _T], attempts: int = ATTEMPTS) -> _T:
-    """Run `action` again when the Hub or the network failed for the moment; what was transferred is kept by it."""
-    attempt = 1
+def retrying(action: Callable[[], _T], attempts: int = ATTEMPTS, kept: Callable[[], int] = lambda: 0) -> _T:
+    """Run `action` again when the Hub or the network failed for the moment; what was transferred is kept by it.
+
+    `kept` is how much that is: as long as it grows, a failure does not count.
+    """
+    attempt, before = 1, kept()
     while True:
         try:
             return action()
         except Exception as error:  # noqa: PERF203
+            now = kept()
+            attempt, before = (1 if now > before else attempt), now
             if attempt == attempts or not is_transient(error) or is_offline(error):
                 raise
             time.sleep(_pause(error, attempt))
