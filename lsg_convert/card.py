@@ -101,18 +101,16 @@ def _summary(name: str, record: dict[str, Any]) -> str:
     )
 
 
-def update_card(folder: Path, record: dict[str, Any]) -> None:
-    """Put the record's verification into the card in `folder`, and leave what else it says alone."""
+def updated_card(folder: Path, record: dict[str, Any]) -> str:
+    """The text of the card in `folder` with the record's verification; what else it says stays."""
     path = folder / "README.md"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    section = _verification(folder, record)
     before, found, rest = text.partition(_BEGIN)
     _, closed, after = rest.partition(_END)
-    section = _verification(folder, record)
-    if not found or not closed:
-        before, after = text.rstrip("\n") + "\n\n", ""
-    path.write_text(
-        (before.lstrip("\n") if not text else before) + section.rstrip("\n") + (after or "\n"), encoding="utf-8"
-    )
+    if found and closed:
+        return before + section.rstrip("\n") + after
+    return f"{text.rstrip()}\n\n{section}".lstrip()
 
 
 def _usage(record: dict[str, Any]) -> str:

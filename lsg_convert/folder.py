@@ -55,6 +55,17 @@ def staged(output: Path, force: bool) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yield a place beside the file `path`; what is written there takes its name when the block ends well."""
+    place = path.with_name(f".{path.name}{_STAGING}{os.getpid()}")
+    try:
+        yield place
+        place.replace(path)
+    finally:
+        place.unlink(missing_ok=True)
+
+
 def _move_into_place(staging: Path, place: Path, force: bool) -> None:
     check_output(place, force)  # again: another run may have finished meanwhile
     retired = place.with_name(f".{place.name}{_RETIRED}{os.getpid()}")

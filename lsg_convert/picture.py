@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lsg_convert.folder import replaced
 from lsg_convert.png import Colour, write_png
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def draw_verification(folder: Path, by_position: dict[str, Any] | None) -> bool:
             xs, ys = zip(*points, strict=True)
             axes.plot(xs, ys, style, color=colour, label=label, linewidth=2, marker="o" if len(points) == 1 else None)
     _annotate(axes, by_position)
-    figure.savefig(path, metadata={"Software": "lsg-convert"})
+    with replaced(path) as place:
+        figure.savefig(place, format="png", metadata={"Software": "lsg-convert"})
     return True
 
 

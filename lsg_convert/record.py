@@ -18,7 +18,9 @@ FORMAT = 1
 REWRITTEN_BY_VERIFY = ("README.md", "verification.png", RECORD_NAME)
 
 
-def make_record(source: Source, plan: Plan, options: ConvertOptions, folder: Path, hashes: dict[str, str]) -> dict[str, Any]:
+def make_record(
+    source: Source, plan: Plan, options: ConvertOptions, folder: Path, hashes: dict[str, str]
+) -> dict[str, Any]:
     """The record of a conversion; `hashes` are SHA-256 of files that were hashed while being written.
 
     Of a folder on this machine only its path is recorded, of a Hub source the commit; never a token.
@@ -90,4 +92,9 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write the record into `folder`."""
-    (folder / RECORD_NAME).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / RECORD_NAME).write_text(record_text(record), encoding="utf-8")
+
+
+def record_text(record: dict[str, Any]) -> str:
+    """The record as it is written."""
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -93,7 +94,8 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain data."""
-        return asdict(self) | {"level": self.level.title, "passed": self.passed, "seconds": round(self.seconds, 3)}
+        plain = {"level": self.level.title, "passed": self.passed, "seconds": round(self.seconds, 3)}
+        return asdict(self) | plain | {"values": _json_numbers(self.values)}
 
 
 class Check(ABC):
@@ -149,6 +151,15 @@ def run_check(check: Check, subject: Subject) -> Result:
     except Exception as error:  # what a broken folder makes the libraries raise is of any kind
         return result(FAILED, reason=f"{type(error).__name__}: {printable(error, 500)}")
     return result(PASSED if measurement.passed else FAILED, measurement, measurement.detail)
+
+
+def _json_numbers(value: Any) -> Any:
+    """`value` with numbers that JSON has no name for, infinities and NaN, as text."""
+    if isinstance(value, dict):
+        return {key: _json_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_numbers(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _first(reasons: Iterable[str | None]) -> str | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lsg_convert.card import update_card
+from lsg_convert.card import updated_card
 from lsg_convert.discover import find_converted_folder
 from lsg_convert.errors import LSGConvertError, RequestError
 from lsg_convert.families import Family, family_named
+from lsg_convert.folder import replaced
 from lsg_convert.picture import draw_verification
 from lsg_convert.progress import Reporter, SilentReporter
 from lsg_convert.quiet import libraries_quiet
-from lsg_convert.record import read_record, write_record
+from lsg_convert.record import RECORD_NAME, read_record, record_text
 from lsg_convert.safe_files import printable
 from lsg_convert.source import Source, resolve_source
 from lsg_convert.verify import drift, exact_parity, integrity, kernel_parity, reach
@@ -105,8 +106,9 @@ def keep_report(folder: Path, record: dict[str, Any], report: Report) -> None:
     record = record | {"verification": report.as_dict()}
     try:
         draw_verification(folder, _curves(report))
-        write_record(folder, record)
-        update_card(folder, record)
+        for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(folder, record))):
+            with replaced(folder / name) as place:
+                place.write_text(text, encoding="utf-8")
     except OSError:
         return
 

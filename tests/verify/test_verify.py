@@ -15,7 +15,7 @@ import lsg_convert as package
 from lsg_convert import convert, global_tokens
 from lsg_convert.errors import RequestError, VerificationError
 from lsg_convert.record import read_record
-from lsg_convert.verify.check import Level, parse_level
+from lsg_convert.verify.check import Level, Result, parse_level
 from tests.command import lsg_convert
 from tests.tiny import make_checkpoint
 from tests.verify.conftest import OPTIONS, Converted
@@ -228,6 +228,14 @@ class TestWhatStays:
         assert folder.verify(level="kernel").verdict == "passed"
         monkeypatch.undo()
         assert read_record(folder.folder) == before
+
+
+def test_numbers_that_are_none_are_still_json() -> None:
+    result = Result("check", Level.EXACT, "failed", values={"max_abs": float("inf"), "lines": [[1, float("nan")]]})
+    assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["values"] == {
+        "max_abs": "inf",
+        "lines": [[1, "nan"]],
+    }
 
 
 def test_public_functions_win_over_modules_of_their_name() -> None:
