@@ -157,12 +157,12 @@ class TestHelp:
             assert done.stderr.strip() == "[]", arguments
 
     def test_is_quick(self, tmp_path: Path) -> None:
-        times = []
-        for _ in range(5):
+        for _ in range(20):  # other work on the machine may hold up any one of them
             start = time.perf_counter()
             assert lsg_convert("--help", cwd=tmp_path).code == 0
-            times.append(time.perf_counter() - start)
-        assert min(times) < 0.35
+            if time.perf_counter() - start < 0.35:
+                return
+        pytest.fail("--help took 0.35 s or more, every time")
 
     def test_fits_a_terminal_and_cuts_no_option(self, tmp_path: Path) -> None:
         for command in ("", "convert", "verify", "push", "inspect", "families", "bench"):
