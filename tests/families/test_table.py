@@ -86,7 +86,7 @@ def test_lines_a_family_costs() -> None:
 
 def test_the_docs_are_current() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert families_table() in page, "run: python -m tests.families.make_docs"
+    assert families_table() in page, "run: python -m tests.families.make_docs --table"
     assert all(page.count(f"| `{name}` |") == 2 for name in family_lines()), "a family was not measured"
 
 
