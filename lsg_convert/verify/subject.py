@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -202,12 +203,17 @@ class Subject:
 
     def release_source(self) -> None:
         """Free the source model's memory."""
-        self._models.pop("source", None)
+        self._release("source")
+
+    def _release(self, name: str) -> None:
+        """Free a model: at once, although its hooks make it refer to itself."""
+        if self._models.pop(name, None) is not None:
+            gc.collect()
 
     def converted_model(self, **options: Any) -> Any:
         """The folder's model, with fields of its configuration overridden; the last one asked for is kept."""
         if self._models.get("converted", ({},))[0] != options or "converted" not in self._models:
-            self._models.pop("converted", None)  # before the next one takes its memory
+            self._release("converted")  # before the next one takes its memory
             with self.reporter.stage("Loading the folder"):
                 model, self.loading_info = loading.load_converted_model(
                     self.folder,
