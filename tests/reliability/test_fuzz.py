@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def test_damaged_configs(data: st.DataObject, is_converted: bool, tiny: Path, _c
     """A config is never a reason to crash, to take memory, or to plan what the weights do not give."""
     FUZZED["configs"] += 1
     folder = _converted if is_converted else tiny
-    sound = Checkpoint.open(folder)
+    sound = _opened(folder)
     config = dict(sound.config)
     for name in data.draw(st.lists(st.sampled_from([*config, "auto_map", "x"]))):
         if data.draw(st.booleans()):
@@ -162,6 +163,11 @@ def test_damaged_configs(data: st.DataObject, is_converted: bool, tiny: Path, _c
         return
     assert plan.max_len in (64, 256, 4096)
     assert json.dumps(plan.config, default=str)
+
+
+@lru_cache
+def _opened(folder: Path) -> Checkpoint:
+    return Checkpoint.open(folder)
 
 
 def _place(factory: pytest.TempPathFactory) -> Path:
