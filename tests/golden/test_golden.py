@@ -65,3 +65,21 @@ def test_weights_stay(rewritten: Callable[[str], Any], model_type: str) -> None:
     after = load_file(result.output / "model.safetensors")
     assert {name for name in before if name not in after} <= set(result.plan.dropped)
     assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_longer(rewritten: Callable[[str], Any], tmp_path: Path, model_type: str) -> None:
+    """A published model can be made longer still: old rows and short inputs stay as they are."""
+    old = rewritten(model_type)
+    published = old.output.parent / "published"
+    result = convert(published, output=tmp_path / "longer", max_len=2 * MAX_LEN, verify=False)
+    model, _ = result.load()
+    assert result.plan.lsg == old.plan.lsg
+    before, after = load_file(old.output / "model.safetensors"), load_file(result.output / "model.safetensors")
+    for name, tensor in before.items():
+        assert torch.equal(after[name][: len(tensor)], tensor), name
+    inputs = {"input_ids": torch.randint(10, 90, (1, 2 * MAX_LEN))}
+    if old.plan.family.is_seq2seq:
+        inputs["decoder_input_ids"] = inputs["input_ids"][:, :4]
+    assert torch.isfinite(model(**inputs).logits).all()
