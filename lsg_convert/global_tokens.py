@@ -11,7 +11,7 @@ from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS
 if TYPE_CHECKING:
     import torch
 
-_ROWS_PER_CHUNK = 8192
+_ROWS_PER_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,17 @@ def global_embeddings(
 
 
 def _draw_words(table: torch.Tensor, seed: int) -> torch.Tensor:
-    """512 draws from N(mean, covariance) of the rows of `table`, read in pieces; no global random state is used."""
+    """512 draws from N(mean, covariance) of the rows of `table`, read in pieces; no global random state is used.
+
+    A sum of all rows less their mean, each times a normal number, has their covariance: no matrix of it is needed.
+    """
     import torch
 
-    width = table.shape[1]
-    total = torch.zeros(width, dtype=torch.float64)
-    products = torch.zeros(width, width, dtype=torch.float64)
-    for start in range(0, table.shape[0], _ROWS_PER_CHUNK):
-        rows = table[start : start + _ROWS_PER_CHUNK].double()
-        total += rows.sum(0)
-        products += rows.T @ rows
-    mean = total / table.shape[0]
-    covariance = products / table.shape[0] - torch.outer(mean, mean)
-    values, vectors = torch.linalg.eigh(covariance)
+    pieces = table.split(_ROWS_PER_CHUNK)
+    mean = torch.stack([piece.double().sum(0) for piece in pieces]).sum(0) / table.shape[0]
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(MAX_GLOBAL_TOKENS, width, generator=generator, dtype=torch.float64)
-    return (mean + (noise * values.clamp(min=0).sqrt()) @ vectors.T).float()
+    drawn = torch.zeros(MAX_GLOBAL_TOKENS, table.shape[1])
+    for piece in pieces:
+        noise = torch.randn(MAX_GLOBAL_TOKENS, piece.shape[0], generator=generator)
+        drawn += noise @ (piece.float() - mean.float())
+    return mean.float() + drawn / table.shape[0] ** 0.5
