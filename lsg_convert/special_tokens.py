@@ -69,7 +69,7 @@ def _hint(folder: Path) -> str:
 
 
 def _write_fast_file(folder: Path, tokenizer: Any) -> None:
-    """Write `tokenizer.json` where it is missing: a folder loads without the packages that read sentencepiece models."""
+    """Write `tokenizer.json` where it is missing: it loads without the packages that read sentencepiece models."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None and not (folder / "tokenizer.json").exists():
         backend.save(str(folder / "tokenizer.json"))
