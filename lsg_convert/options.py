@@ -80,7 +80,9 @@ class ConvertOptions:
             options = LSGOptions(**values)
             options.validate()
         except (TypeError, ValueError) as error:
-            raise RequestError(str(error), "Change the option that is named; `lsg-convert --help` explains them.") from error
+            raise RequestError(
+                str(error), "Change the option that is named; `lsg-convert --help` explains them."
+            ) from error
         return options
 
     def max_shard_bytes(self) -> int:

@@ -216,7 +216,8 @@ def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
 def _lsg_options(
     family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool, global_is_bos: bool
 ) -> LSGOptions:
-    source = dict(config) if is_lsg_source else {}
+    # A pair that the library built of an LSG encoder and a decoder has the options where the encoder's are.
+    source = {**family.encoder_config(config), **config} if is_lsg_source else {}
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
     source.setdefault("mask_first_token", global_is_bos)
     source.setdefault("pool_with_global", global_is_bos)
