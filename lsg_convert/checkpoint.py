@@ -67,13 +67,13 @@ class Checkpoint:
                 if info.name in tensors:
                     raise RequestError(
                         f"tensor '{printable(info.name)}' is in the checkpoint twice "
-                        f"({printable(tensors[info.name].file.name)} and {printable(path.name)})",
-                        "the checkpoint is broken; download or copy it again",
+                        f"({printable(tensors[info.name].file.name)} and {printable(path.name)}).",
+                        "the checkpoint is broken; download or copy it again.",
                     )
                 tensors[info.name] = info
             aliases |= ties
         if not tensors:
-            raise RequestError(f"the weights in {printable(folder, 300)} hold no tensor")
+            raise RequestError(f"the weights in {printable(folder, 300)} hold no tensor.")
         return cls(folder, config, tensors, aliases, torch_files)
 
     def read(self, name: str) -> torch.Tensor:
@@ -140,22 +140,22 @@ def _weight_files(folder: Path) -> list[tuple[Path, set[str] | None]]:
     others = sorted(path.name for path in folder.iterdir() if path.suffix in _FOREIGN_WEIGHTS)
     found = f"; it has {printable(', '.join(others))}" if others else ""
     raise RequestError(
-        f"no weights in {printable(folder, 300)}{found}",
-        "wanted: model.safetensors or pytorch_model.bin, whole or in shards with their index",
+        f"no weights in {printable(folder, 300)}{found}.",
+        "wanted: model.safetensors or pytorch_model.bin, whole or in shards with their index.",
     )
 
 
 def _shards(folder: Path, index_name: str) -> list[tuple[Path, set[str] | None]]:
     weight_map = read_json_object(safe_file(folder, index_name)).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-        raise RequestError(f"{index_name} has no weight_map from tensors to files")
+        raise RequestError(f"{index_name} has no weight_map from tensors to files.")
     suffix = ".safetensors" if "safetensors" in index_name else ".bin"
     tensors_of: dict[str, set[str]] = {}
     for tensor, name in weight_map.items():
         tensors_of.setdefault(name, set()).add(tensor)
     for name in tensors_of:
         if not name.endswith(suffix):
-            raise RequestError(f"{index_name} names '{printable(name)}', which is no {suffix} file")
+            raise RequestError(f"{index_name} names '{printable(name)}', which is no {suffix} file.")
     return [(safe_file(folder, name), names) for name, names in tensors_of.items()]
 
 
@@ -164,8 +164,8 @@ def _check_listed(path: Path, listed: set[str], stored: set[str]) -> None:
     for problem, different in (("lacks", listed - stored), ("has, unlike its index,", stored - listed)):
         if different:
             raise RequestError(
-                f"{printable(path.name)} {problem} '{printable(min(different))}'",
-                "the checkpoint is broken; download or copy it again",
+                f"{printable(path.name)} {problem} '{printable(min(different))}'.",
+                "the checkpoint is broken; download or copy it again.",
             )
 
 
@@ -204,8 +204,8 @@ def _chunks(info: TensorInfo) -> Iterator[bytes]:
             while remaining:
                 chunk = file.read(min(CHUNK, remaining))
                 if not chunk:
-                    raise OutsideError(f"{printable(info.file.name)} became shorter while it was read")
+                    raise OutsideError(f"{printable(info.file.name)} became shorter while it was read.")
                 remaining -= len(chunk)
                 yield chunk
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(info.file, 300)}: {error.strerror}") from error
+        raise OutsideError(f"cannot read {printable(info.file, 300)}: {error.strerror}.") from error

@@ -27,15 +27,15 @@ def find_converted_folder(path: Path | str | None = None) -> Path:
     found = converted_folders_below(here)
     if not found:
         raise RequestError(
-            f"no converted folder here or below: {printable(here, 300)}",
-            "name one, or make one: lsg-convert MODEL",
+            f"no converted folder here or below: {printable(here, 300)}.",
+            "name one, or make one with `lsg-convert MODEL`.",
         )
     if len(found) > 1:
         names = [f"./{printable(folder.relative_to(here).as_posix())}" for folder in found[:_SHOWN]]
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise RequestError(
-            f"{len(found)} converted folders below {printable(here, 300)}: {', '.join(names)}{more}",
-            "name the one you mean",
+            f"{len(found)} converted folders below {printable(here, 300)}: {', '.join(names)}{more}.",
+            "name the one you mean.",
         )
     return found[0]
 
@@ -64,14 +64,14 @@ def _named(path: Path) -> Path:
             return path
         exists, is_folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
-        raise RequestError(f"'{shown}' is not a usable path") from error
+        raise RequestError(f"'{shown}' is not a usable path.") from error
     if not exists:
-        raise RequestError(f"there is no folder '{shown}'", "give a folder that lsg-convert wrote")
+        raise RequestError(f"there is no folder '{shown}'.", "give a folder that lsg-convert wrote.")
     if not is_folder:
-        raise RequestError(f"'{shown}' is a file", "give the folder that lsg-convert wrote")
+        raise RequestError(f"'{shown}' is a file.", "give the folder that lsg-convert wrote.")
     below = converted_folders_below(path)[:_SHOWN]
-    hint = f"below it are: {', '.join(printable(folder, 300) for folder in below)}" if below else None
+    hint = f"below it are: {', '.join(printable(folder, 300) for folder in below)}." if below else None
     raise RequestError(
-        f"'{shown}' is not a converted folder: it has no {RECORD_NAME}",
-        hint or f"convert it first: lsg-convert {shown}",
+        f"'{shown}' is not a converted folder: it has no {RECORD_NAME}.",
+        hint or f"convert it first: `lsg-convert {shown}`.",
     )

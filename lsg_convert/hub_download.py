@@ -72,8 +72,8 @@ def download(
                     path = fetch(name, folder.name)
                     if folder.name == info.sha and path.stat().st_size != sizes[name]:
                         raise OutsideError(
-                            f"'{printable(name)}' of '{printable(repo_id)}' did not arrive whole",
-                            f"delete {printable(path.resolve(), 300)} and try again",
+                            f"'{printable(name)}' of '{printable(repo_id)}' did not arrive whole.",
+                            f"delete {printable(path.resolve(), 300)} and try again.",
                         )
         except LSGConvertError:
             raise
@@ -85,7 +85,7 @@ def download(
 def select_files(repo_id: str, names: Sequence[str] | dict[str, int]) -> list[str]:
     """Of a repository's files, those that a conversion needs: config, one form of the weights, tokenizer, card."""
     if "config.json" not in names:
-        raise RequestError(f"'{printable(repo_id)}' has no config.json: it is not a transformers model")
+        raise RequestError(f"'{printable(repo_id)}' has no config.json: it is not a transformers model.")
     weights: list[str] = []
     for form in _WEIGHTS:
         weights = [name for name in names if form.fullmatch(name)]
@@ -93,8 +93,8 @@ def select_files(repo_id: str, names: Sequence[str] | dict[str, int]) -> list[st
             break
     else:
         raise RequestError(
-            f"'{printable(repo_id)}' has no PyTorch weights (model.safetensors or pytorch_model.bin)",
-            "save it with safetensors first: models with TensorFlow or Flax weights only cannot be read",
+            f"'{printable(repo_id)}' has no PyTorch weights (model.safetensors or pytorch_model.bin).",
+            "save it with safetensors first: models with TensorFlow or Flax weights only cannot be read.",
         )
     others = [name for name in names if _WANTED.fullmatch(name)]
     twice = {name.replace("model.safetensors", "pytorch_model.bin") for name in others if "/model.safetensors" in name}

@@ -53,52 +53,56 @@ def hub_error(error: BaseException, repo_id: str, revision: str | None = None) -
     shown = printable(repo_id)
     if is_offline(error):
         return OutsideError(
-            f"'{shown}' is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub for it",
-            "unset HF_HUB_OFFLINE, or give a folder",
+            f"'{shown}' is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub for it.",
+            "unset HF_HUB_OFFLINE, or give a folder.",
         )
     if "GatedRepoError" in names:
         return OutsideError(
-            f"'{shown}' is gated: its owner has to grant you access",
-            f"ask for it on the model's page, then {_LOG_IN}",
+            f"'{shown}' is gated: its owner has to grant you access.",
+            f"ask for it on the model's page, then {_LOG_IN}.",
         )
     if "RevisionNotFoundError" in names:
         return RequestError(
-            f"'{shown}' has no revision '{printable(revision or 'main')}'",
-            "give a branch, a tag or a full commit id that its page on the Hub lists",
+            f"'{shown}' has no revision '{printable(revision or 'main')}'.",
+            "give a branch, a tag or a full commit id that its page on the Hub lists.",
         )
     if "HFValidationError" in names:
-        return RequestError(f"'{shown}' is not a valid Hub id", "Hub ids read owner/name")
+        return RequestError(f"'{shown}' is not a valid Hub id.", "Hub ids read owner/name.")
     if "RepositoryNotFoundError" in names or status == 404:
         close = [name for name in near_matches(repo_id) if name != repo_id]
         meant = f"did you mean {', '.join(close)}?" if close else "check its name."
         return RequestError(
-            f"there is no model '{shown}' on the Hub, or you may not see it", f"{meant} If it is private, {_LOG_IN}"
+            f"there is no model '{shown}' on the Hub, or you may not see it.", f"{meant} If it is private, {_LOG_IN}."
         )
     if status == 401:
-        return OutsideError(f"the Hub refused '{shown}': no token was sent, or one that it does not accept", _LOG_IN)
+        return OutsideError(
+            f"the Hub refused '{shown}': no token was sent, or one that it does not accept.", f"{_LOG_IN}."
+        )
     if status == 403:
         return OutsideError(
-            f"the Hub forbids this on '{shown}' to the token that was used", "use a token that has the permission"
+            f"the Hub forbids this on '{shown}' to the token that was used.", "use a token that has the permission."
         )
     if status == 429:
-        return OutsideError(f"the Hub limits how often '{shown}' may be asked for", "wait a few minutes and try again")
+        return OutsideError(
+            f"the Hub limits how often '{shown}' may be asked for.", "wait a few minutes and try again."
+        )
     if status is not None:
         return OutsideError(
-            f"the Hub answered with an error ({status}) for '{shown}'", "try again later; what was done is kept"
+            f"the Hub answered with an error ({status}) for '{shown}'.", "try again later; what was done is kept."
         )
     if is_connection_error(error) or "LocalEntryNotFoundError" in names:
         return OutsideError(
-            f"the connection to {endpoint_host()} failed for '{shown}'",
-            "check the network and try again: it goes on where it stopped",
+            f"the connection to {endpoint_host()} failed for '{shown}'.",
+            "check the network and try again: it goes on where it stopped.",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return OutsideError(
-            f"the disk is full, or a limit on file sizes is reached, while '{shown}' is transferred",
-            "free some space, or choose another disk with --cache-dir or HF_HOME",
+            f"the disk is full, or a limit on file sizes is reached, while '{shown}' is transferred.",
+            "free some space, or choose another disk with --cache-dir or HF_HOME.",
         )
     if isinstance(error, OSError):
-        return OutsideError(f"'{shown}' could not be transferred: {printable(error.strerror or error)}", "try again")
-    return OutsideError(f"'{shown}' could not be transferred ({type(error).__name__})", "try again")
+        return OutsideError(f"'{shown}' could not be transferred: {printable(error.strerror or error)}.", "try again.")
+    return OutsideError(f"'{shown}' could not be transferred ({type(error).__name__}).", "try again.")
 
 
 def endpoint_host() -> str:

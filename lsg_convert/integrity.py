@@ -33,7 +33,7 @@ def check_folder(folder: Path, *, hashes: bool = True, reporter: Reporter | None
     recorded = (record or {}).get("files")
     if record is None or not isinstance(recorded, dict) or not all(map(_is_entry, recorded.values())):
         raise RequestError(
-            f"{RECORD_NAME} in {printable(folder, 300)} is not the record of a conversion", "convert the source again"
+            f"{RECORD_NAME} in {printable(folder, 300)} is not the record of a conversion.", "convert the source again."
         )
     present = _files(folder)
     missing, changed = [], []
@@ -57,7 +57,7 @@ def _files(folder: Path) -> dict[str, int]:
         paths = [path for path in folder.rglob("*") if path.is_file()]
         sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(folder, 300)}: {printable(error.strerror or error)}") from error
+        raise OutsideError(f"cannot read {printable(folder, 300)}: {printable(error.strerror or error)}.") from error
     return {
         name: size
         for name, size in sorted(sizes.items())
@@ -70,7 +70,7 @@ def _hash(folder: Path, name: str) -> str:
     try:
         return file_sha256(path)
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}") from error
+        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
 
 
 def _is_entry(entry: Any) -> bool:

@@ -74,7 +74,7 @@ def push(
     reporter = reporter or SilentReporter()
     if create_pr and revision not in (None, "main"):
         raise RequestError(
-            "--create-pr opens a pull request against main; --revision names another branch", "leave out one of them"
+            "--create-pr opens a pull request against main; --revision names another branch.", "leave out one of them."
         )
     place = find_converted_folder(folder)
     state = check_folder(place, hashes=verify, reporter=reporter)
@@ -111,15 +111,17 @@ def _fitness(state: FolderState, verify: bool) -> str:
     """The verdict of the folder's verification; raises RequestError when it must not be published."""
     if state.missing or not any(name.endswith(".safetensors") for name in state.files):
         shown = ", ".join(printable(name) for name in state.missing[:3]) or "the weights"
-        raise RequestError(f"the folder is not complete: {shown} missing", "convert the source again")
+        raise RequestError(f"the folder is not complete: {shown} missing.", "convert the source again.")
     verification = state.record.get("verification") or {}
     verdict = str(verification.get("verdict") or "not verified")
     failed = verdict == "failed" or verification.get("passed") is False
     if verify and failed:
-        raise RequestError("the verification of this folder failed", f"look at it with lsg-convert verify; {_OVERRIDE}")
+        raise RequestError(
+            "the verification of this folder failed.", f"look at it with `lsg-convert verify`; {_OVERRIDE}."
+        )
     if verify and state.changed:
         shown = ", ".join(printable(name) for name in state.changed[:3])
-        raise RequestError(f"changed since the folder was written: {shown}", _OVERRIDE)
+        raise RequestError(f"changed since the folder was written: {shown}.", f"{_OVERRIDE}.")
     return "failed" if failed else verdict
 
 
@@ -129,7 +131,8 @@ def _repo_id(api: HfApi, folder: Path, repo_id: str | None, offline: bool) -> st
     parts = name.split("/")
     if len(parts) > 2 or not all(_NAME.fullmatch(part) for part in parts) or ".." in name or "--" in name:
         raise RequestError(
-            f"'{printable(name)}' cannot be the name of a repository", "give one: lsg-convert push FOLDER owner/name"
+            f"'{printable(name)}' cannot be the name of a repository.",
+            "give one: `lsg-convert push FOLDER owner/name`.",
         )
     if len(parts) == 2:
         return name
@@ -140,7 +143,7 @@ def _repo_id(api: HfApi, folder: Path, repo_id: str | None, offline: bool) -> st
         if offline:  # a dry run needs no account
             return f"{YOUR_ACCOUNT}/{name}"
         if status_of(error) is None and "token" in type(error).__name__.lower():
-            raise OutsideError("you are not logged in to the Hub", "run `hf auth login`, or give --token") from error
+            raise OutsideError("you are not logged in to the Hub.", "run `hf auth login`, or give --token.") from error
         raise hub_error(error, name) from error
 
 
@@ -155,8 +158,8 @@ def _prepare(api: HfApi, repo_id: str, private: bool, revision: str | None) -> b
         info = retrying(lambda: api.model_info(repo_id))
     if private and not info.private:
         raise RequestError(
-            f"'{printable(repo_id)}' exists and is public, but --private was asked for",
-            "make it private in its settings on the Hub, or choose another name",
+            f"'{printable(repo_id)}' exists and is public, but --private was asked for.",
+            "make it private in its settings on the Hub, or choose another name.",
         )
     if revision and revision != "main" and not revision.startswith("refs/"):
         retrying(lambda: api.create_branch(repo_id, branch=revision, exist_ok=True))
@@ -214,5 +217,5 @@ def _check_uploaded(
         lfs = getattr(item, "lfs", None)
         if item is None or item.size != size or (lfs and lfs.sha256 != known.get(name, lfs.sha256)):
             raise OutsideError(
-                f"'{printable(name)}' did not arrive whole at '{printable(repo_id)}'", "run the same command again"
+                f"'{printable(name)}' did not arrive whole at '{printable(repo_id)}'.", "run the same command again."
             )

@@ -37,8 +37,8 @@ def safe_file(folder: Path, name: str) -> Path:
     shown = printable(name)
     if not is_plain_relative(name):
         raise RequestError(
-            f"the file name '{shown}' leads out of the model folder",
-            "only plain relative names are read; the checkpoint is broken or not to be trusted",
+            f"the file name '{shown}' leads out of the model folder.",
+            "only plain relative names are read; the checkpoint is broken or not to be trusted.",
         )
     path = folder / name
     try:
@@ -46,17 +46,17 @@ def safe_file(folder: Path, name: str) -> Path:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RequestError(
-            f"the file '{shown}' is missing in {printable(folder, 300)}", "download or copy the checkpoint again"
+            f"the file '{shown}' is missing in {printable(folder, 300)}.", "download or copy the checkpoint again."
         ) from error
     except (OSError, RuntimeError) as error:  # permission; a loop of links
-        raise OutsideError(f"cannot read '{shown}' in {printable(folder, 300)}: {_reason(error)}") from error
+        raise OutsideError(f"cannot read '{shown}' in {printable(folder, 300)}: {_reason(error)}.") from error
     if not any(resolved.is_relative_to(root) for root in _allowed_roots(folder)):
         raise RequestError(
-            f"'{shown}' is a link that leads out of {printable(folder, 300)}",
-            "copy the file itself into the folder if you trust it",
+            f"'{shown}' is a link that leads out of {printable(folder, 300)}.",
+            "copy the file itself into the folder if you trust it.",
         )
     if not stat.S_ISREG(mode):
-        raise RequestError(f"'{shown}' in {printable(folder, 300)} is not a regular file")
+        raise RequestError(f"'{shown}' in {printable(folder, 300)} is not a regular file.")
     return path
 
 
@@ -65,10 +65,10 @@ def read_json_object(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
     shown = printable(path.name)
     try:
         if path.stat().st_size > limit:
-            raise RequestError(f"{shown} is larger than {limit // 2**20} MB", "this is no such file of a checkpoint")
+            raise RequestError(f"{shown} is larger than {limit // 2**20} MB.", "this is no such file of a checkpoint.")
         return parse_json_object(path.read_bytes(), shown)
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(path, 300)}: {_reason(error)}") from error
+        raise OutsideError(f"cannot read {printable(path, 300)}: {_reason(error)}.") from error
 
 
 def parse_json_object(data: bytes, shown: str, unique_keys: bool = False) -> dict[str, Any]:
@@ -77,13 +77,13 @@ def parse_json_object(data: bytes, shown: str, unique_keys: bool = False) -> dic
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=hook)
     except RecursionError as error:
-        raise RequestError(f"{shown} is nested too deeply to be read") from error
+        raise RequestError(f"{shown} is nested too deeply to be read.") from error
     except ValueError as error:  # also UnicodeDecodeError and numbers with too many digits
         raise RequestError(
-            f"{shown} is not valid JSON ({printable(error)})", "download or copy the checkpoint again"
+            f"{shown} is not valid JSON ({printable(error)}).", "download or copy the checkpoint again."
         ) from error
     if not isinstance(value, dict):
-        raise RequestError(f"{shown} holds a JSON {type(value).__name__}, not an object")
+        raise RequestError(f"{shown} holds a JSON {type(value).__name__}, not an object.")
     return value
 
 

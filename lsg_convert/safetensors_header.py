@@ -52,7 +52,7 @@ def read_header(path: Path) -> list[HeaderEntry]:
                 raise _broken(shown, f"its header of {length} bytes exceeds {HEADER_LIMIT // 2**20} MB")
             raw = file.read(length)
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}") from error
+        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
     header = parse_json_object(raw, f"the header of {shown}", unique_keys=True)
     header.pop("__metadata__", None)
     entries = [_entry(shown, name, value, 8 + length) for name, value in header.items()]
@@ -92,4 +92,6 @@ def _are_sizes(value: Any) -> bool:
 
 
 def _broken(shown: str, problem: str) -> RequestError:
-    return RequestError(f"{shown} is not a sound safetensors file: {problem}", "download or copy the checkpoint again")
+    return RequestError(
+        f"{shown} is not a sound safetensors file: {problem}.", "download or copy the checkpoint again."
+    )

@@ -41,8 +41,8 @@ def resolve_source(
     if folder is not None:
         if revision is not None:
             raise RequestError(
-                f"--revision {printable(revision)} was given, but '{printable(model)}' is a folder on this machine",
-                "leave --revision out, or give a Hub id",
+                f"--revision {printable(revision)} was given, but '{printable(model)}' is a folder on this machine.",
+                "leave --revision out, or give a Hub id.",
             )
         return Source(name=folder.resolve().name, folder=folder)
     repo_id = resolve_alias(model) or model
@@ -60,24 +60,24 @@ def _existing_folder(model: str) -> Path | None:
     """`model` as a folder, None when it may be a name; raises RequestError when it can only be a path."""
     shown = printable(model, 300)
     if not model:  # Path("") is the current folder, which nobody meant
-        raise RequestError("no model was named", "give a folder, a short name or a Hub id")
+        raise RequestError("no model was named.", "give a folder, a short name or a Hub id.")
     try:
         path = Path(model).expanduser()
         if path.is_dir():
             return path
         is_file = path.exists()
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, no home
-        raise RequestError(f"'{shown}' is neither a folder nor a model name") from None
+        raise RequestError(f"'{shown}' is neither a folder nor a model name.") from None
     if is_file:
-        raise RequestError(f"'{shown}' is a file", "give the model's folder")
+        raise RequestError(f"'{shown}' is a file.", "give the model's folder.")
     if model.startswith((".", "/", "~")) or model.count("/") > 1 or "\\" in model:
-        raise RequestError(f"there is no folder '{shown}'", "give an existing folder, a short name or a Hub id")
+        raise RequestError(f"there is no folder '{shown}'.", "give an existing folder, a short name or a Hub id.")
     return None
 
 
 def _unknown(model: str) -> RequestError:
     close = near_matches(model)
-    hint = f"did you mean {', '.join(close)}?" if close else "for example: bart-base, roberta-base, facebook/bart-base"
+    hint = f"did you mean {', '.join(close)}?" if close else "for example: bart-base, roberta-base, facebook/bart-base."
     return RequestError(
-        f"unknown model '{printable(model)}': no folder, no well-known short name, and no Hub id (owner/name)", hint
+        f"unknown model '{printable(model)}': no folder, no well-known short name, and no Hub id (owner/name).", hint
     )

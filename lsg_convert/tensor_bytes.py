@@ -27,7 +27,7 @@ def torch_dtype(name: str) -> torch.dtype:
     """The torch dtype of a safetensors dtype name."""
     dtype = _torch_dtypes().get(name)
     if dtype is None:
-        raise RequestError(f"tensors of dtype {printable(name)} cannot be read by this version of torch")
+        raise RequestError(f"tensors of dtype {printable(name)} cannot be read by this version of torch.")
     return dtype
 
 
@@ -36,7 +36,7 @@ def dtype_name(dtype: torch.dtype) -> str:
     for name, candidate in _torch_dtypes().items():
         if candidate == dtype:
             return name
-    raise RequestError(f"tensors of dtype {dtype} cannot be stored as safetensors")
+    raise RequestError(f"tensors of dtype {dtype} cannot be stored as safetensors.")
 
 
 @lru_cache(maxsize=1)

@@ -13,8 +13,8 @@ from lsg_convert.safe_files import printable
 if TYPE_CHECKING:
     import torch
 
-_COPY_AGAIN = "download or copy the checkpoint again"
-_NOT_TRUSTED = "convert it to safetensors on the machine of somebody who trusts it, or take another checkpoint"
+_COPY_AGAIN = "download or copy the checkpoint again."
+_NOT_TRUSTED = "convert it to safetensors on the machine of somebody who trusts it, or take another checkpoint."
 
 
 # Pages of a mapping stay in memory once they are read; beyond this many bytes it is dropped and made anew.
@@ -54,13 +54,13 @@ def load_torch_file(path: Path, mapped: bool) -> dict[str, torch.Tensor]:
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
-        raise RequestError(f"{shown} holds more than tensors and was not loaded", _NOT_TRUSTED) from error
+        raise RequestError(f"{shown} holds more than tensors and was not loaded.", _NOT_TRUSTED) from error
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}") from error
+        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
     except Exception as error:  # a broken file makes torch raise almost anything
-        raise RequestError(f"{shown} is not a sound PyTorch file: it is truncated or corrupt", _COPY_AGAIN) from error
+        raise RequestError(f"{shown} is not a sound PyTorch file: it is truncated or corrupt.", _COPY_AGAIN) from error
     if not isinstance(loaded, dict) or not all(isinstance(name, str) for name in loaded):
-        raise RequestError(f"{shown} is not a table of named tensors", _NOT_TRUSTED)
+        raise RequestError(f"{shown} is not a table of named tensors.", _NOT_TRUSTED)
     for name, tensor in loaded.items():
         _check_tensor(shown, name, tensor)
     return dict(loaded)
@@ -76,14 +76,16 @@ def _is_plain_zip(path: Path) -> bool:
             entries = archive.infolist()
         size = path.stat().st_size
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}") from error
+        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
     except Exception as error:  # zipfile, too, raises many things
-        raise RequestError(f"{shown} is not a sound PyTorch file: its list of parts is corrupt", _COPY_AGAIN) from error
+        raise RequestError(
+            f"{shown} is not a sound PyTorch file: its list of parts is corrupt.", _COPY_AGAIN
+        ) from error
     # torch never compresses: a compressed entry is there to grow when it is read
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise RequestError(f"{shown} has compressed parts, which PyTorch never writes", _NOT_TRUSTED)
+        raise RequestError(f"{shown} has compressed parts, which PyTorch never writes.", _NOT_TRUSTED)
     if sum(entry.file_size for entry in entries) > size:
-        raise RequestError(f"{shown} claims more data than it has", _COPY_AGAIN)
+        raise RequestError(f"{shown} claims more data than it has.", _COPY_AGAIN)
     return True
 
 
@@ -92,12 +94,12 @@ def _check_tensor(shown: str, name: str, tensor: Any) -> None:
 
     label = f"'{printable(name)}' in {shown}"
     if not isinstance(tensor, torch.Tensor):
-        raise RequestError(f"{label} is of type {printable(type(tensor).__name__)}, not a tensor", _NOT_TRUSTED)
+        raise RequestError(f"{label} is of type {printable(type(tensor).__name__)}, not a tensor.", _NOT_TRUSTED)
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        raise RequestError(f"{label} is not a plain tensor (sparse, quantized or without data)")
+        raise RequestError(f"{label} is not a plain tensor (sparse, quantized or without data).")
     # strides of zero let a few bytes claim terabytes
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise RequestError(f"{label} claims more data than it has", _COPY_AGAIN)
+        raise RequestError(f"{label} claims more data than it has.", _COPY_AGAIN)
 
 
 def storage_key(tensor: torch.Tensor) -> tuple[Any, ...]:

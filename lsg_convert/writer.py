@@ -208,8 +208,8 @@ def _require_space(folder: Path, needed: int) -> None:
         raise _disk_error(folder, error) from error
     if free < needed:
         raise OutsideError(
-            f"not enough space in {printable(folder, 300)}: {needed / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free",
-            "free some space, or choose another place with --output",
+            f"not enough space in {printable(folder, 300)}: {needed / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free.",
+            "free some space, or choose another place with --output.",
         )
 
 
@@ -217,7 +217,7 @@ def _disk_error(folder: Path, error: OSError) -> OutsideError:
     place = printable(folder, 300)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return OutsideError(
-            f"the disk is full, or a limit on file sizes is reached, at {place}",
-            "free some space, or choose another place with --output",
+            f"the disk is full, or a limit on file sizes is reached, at {place}.",
+            "free some space, or choose another place with --output.",
         )
-    return OutsideError(f"cannot write to {place}: {printable(error.strerror or error)}")
+    return OutsideError(f"cannot write to {place}: {printable(error.strerror or error)}.")
