@@ -188,22 +188,33 @@ def _buckets(key: Tensor, keep: Tensor | None, run: int, size: int, num_pre_roun
     """The bucket 0 … size - 1 of every token: long [B, T, H], for keys [B, T, H, D].
 
     Rounds at full size merge near-duplicates first, then the sums of what they merged are hashed again. A bucket is the
-    arg max of [score, -score] over random projections, for which keys need not be unit vectors. The generator is our
-    own and starts anew at every call: the same input gives the same buckets; the global random state is left alone.
+    arg max of [score, -score] over random projections, for which keys need not be unit vectors.
     """
     num_tokens, heads, width = key.shape[1:]
     num_runs = num_tokens // run
-    generator = torch.Generator().manual_seed(LSH_SEED)
     bucket = torch.arange(run, device=key.device)[:, None].expand(run, heads).repeat(key.shape[0], num_runs, 1)
     for done, round_size in enumerate([run] * num_pre_rounds + [size]):
         points = _bucket_sums(key, bucket, keep, run, run).to(key.dtype) if done else key
-        projection = torch.randn(heads, width, round_size // 2, generator=generator).to(key)
+        projection = _projection(heads, width, round_size // 2, LSH_SEED + done, key.device).to(key.dtype)
         score = (points.transpose(1, 2) @ projection).transpose(1, 2)
         nearest = score.abs().max(-1, keepdim=True).indices  # several times faster than `argmax` here
         point_bucket = (nearest + (score.gather(-1, nearest) < 0) * (round_size // 2)).squeeze(-1)
         point_bucket = point_bucket.unflatten(1, (num_runs, -1))
         bucket = point_bucket.gather(2, bucket.unflatten(1, (num_runs, -1))).flatten(1, 2)
     return bucket
+
+
+def _projection(heads: int, width: int, count: int, seed: int, device: torch.device) -> Tensor:
+    """Random directions [heads, width, count], float32, nearly normal: each number is a sum of four uniform ones.
+
+    They are hashes of their indices: the same at every call and on every device, in a graph too, and the global random
+    state is left alone.
+    """
+    bits = torch.arange(heads * width * count * 4, device=device) + (seed << 24)
+    for _ in range(2):
+        bits = ((bits ^ (bits >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
+    uniform = ((bits ^ (bits >> 16)) >> 8).float() / 2**24 - 0.5
+    return uniform.view(heads, width, count, 4).sum(-1)
 
 
 def _bucket_sums(tokens: Tensor, bucket: Tensor, keep: Tensor | None, run: int, size: int) -> Tensor:

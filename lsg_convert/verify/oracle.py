@@ -5,6 +5,7 @@ by key, what the query sees, in one matrix over [globals | tokens | sparse entri
 on purpose: it exists to be read, and to be compared with.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -154,8 +155,7 @@ def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int
     """Means of the tokens of a run that hash alike."""
     batch, heads, num_tokens, width = key.shape
     sizes = [run] * options.lsh_num_pre_rounds + [run // options.sparsity_factor]
-    generator = torch.Generator().manual_seed(LSH_SEED)
-    projections = [torch.randn(heads, 1, width, size // 2, generator=generator)[:, 0].to(key) for size in sizes]
+    projections = [_directions(heads, width, size // 2, LSH_SEED + i).to(key) for i, size in enumerate(sizes)]
     position = torch.zeros(weight.shape[:3], dtype=torch.long, device=key.device)
     for b in range(batch):
         for h in range(heads):
@@ -168,6 +168,20 @@ def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int
                     weight[b, h, first + bucket, members] = 1.0 / len(members)
                     position[b, h, first + bucket] = int(sum(members) / len(members) + 0.5)
     return _Entries(weight, weight.sum(-1) == 0, position)
+
+
+@lru_cache(maxsize=8)
+def _directions(heads: int, width: int, count: int, seed: int) -> Tensor:
+    """The random directions that `lsh` is defined by, [heads, width, count]: sums of four hashed indices each."""
+    numbers = [sum(_hashed(seed * 2**24 + 4 * i + j) for j in range(4)) for i in range(heads * width * count)]
+    return torch.tensor(numbers).view(heads, width, count)
+
+
+def _hashed(index: int) -> float:
+    """A number in [-0.5, 0.5) that depends on an index."""
+    for _ in range(2):
+        index = (index ^ index >> 16) * 0x45D9F3B % 2**32
+    return ((index ^ index >> 16) // 256) / 2**24 - 0.5
 
 
 def _merge_alike(groups: dict[int, list[int]], key: Tensor, projection: Tensor) -> dict[int, list[int]]:
