@@ -182,10 +182,11 @@ def globals_text(lsg: Mapping[str, Any], global_init: str) -> str:
     parts = [str(count)]
     if global_init == "keep":
         parts.append("values kept from the source")
-    elif count > 1:
-        parts.append(f"the first starts as BOS/CLS, the others by {global_init}")
     else:
-        parts.append("it starts as BOS/CLS" if global_init == "mask" else f"it starts by {global_init}")
+        # Where inputs do not open with BOS or CLS, it is the special token that the family's inputs have.
+        first = "BOS/CLS" if lsg["mask_first_token"] else "a special token"
+        others = {"mask": "mask tokens", "random": "random words"}.get(global_init, global_init)
+        parts.append(f"the first starts as {first}, the others as {others}" if count > 1 else f"it starts as {first}")
     if lsg["mask_first_token"]:
         parts.append("in place of the first token")
     return ", ".join(parts)
