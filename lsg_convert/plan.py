@@ -319,6 +319,8 @@ def _target_config(
     if target.get("tie_encoder_decoder"):
         target["tie_encoder_decoder"] = False  # the encoder's positions are no longer the decoder's
     encoder = target if family.config_part is None else target[family.config_part]
+    # What a config that does not say means; 5.0.0 knows no default for some families, and ties nothing then.
+    encoder.setdefault("tie_word_embeddings", True)
     if family.positions:
         encoder["max_position_embeddings"] = max_len + family.config_positions_offset(encoder)
     else:

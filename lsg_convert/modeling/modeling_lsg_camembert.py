@@ -48,6 +48,8 @@ class LSGCamembertForCausalLM(LSGCamembertHead, CamembertForCausalLM):
     """Language modelling."""
 
     _auto_class = "AutoModelForCausalLM"
+    # 5.0.0 has them under a prefix that the model does not use.
+    _tied_weights_keys = CamembertForMaskedLM._tied_weights_keys
 
 
 class LSGCamembertForMaskedLM(LSGCamembertHead, CamembertForMaskedLM):

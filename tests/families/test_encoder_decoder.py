@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, EncoderDecoderModel
 
 from lsg_convert import convert
@@ -135,6 +136,25 @@ def test_built_from_two_folders_then_converted(tmp_path: Path) -> None:
         if hasattr(module, "options"):
             module.options = pair.options
     assert (pair(**inputs(100)).logits - built(**inputs(100)).logits).abs().max() <= 1e-5
+
+
+@torch.no_grad()
+def test_tied_halves_are_written_untied(tmp_path: Path) -> None:
+    """As older checkpoints have it: pickled, encoder and decoder the same tensors."""
+    source = make_pair("bert", "bert", tmp_path / "source", tie_encoder_decoder=True)
+    tensors = load_file(source / "model.safetensors")
+    tied = [name for name in tensors if name.replace("encoder.", "decoder.bert.", 1) in tensors]
+    for name in tied:
+        tensors[name] = tensors[name.replace("encoder.", "decoder.bert.", 1)]
+    (source / "model.safetensors").unlink()
+    torch.save(tensors, source / "pytorch_model.bin")
+    convert(source, output=tmp_path / "lsg", verify=False, **OPTIONS)
+    written = load_file(tmp_path / "lsg" / "model.safetensors")
+    assert {*tensors} <= {*written} and len(tied) > 30
+    positions = "embeddings.position_embeddings.weight"
+    assert (written[f"encoder.{positions}"].shape[0], written[f"decoder.bert.{positions}"].shape[0]) == (256, 64)
+    assert not json.loads((tmp_path / "lsg" / "config.json").read_text())["tie_encoder_decoder"]
+    assert torch.isfinite(load(tmp_path / "lsg")(**inputs(100)).logits).all()
 
 
 def test_every_family_without_a_decoder_can_be_an_encoder() -> None:

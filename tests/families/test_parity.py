@@ -18,7 +18,11 @@ BEFORE_5 = transformers.__version__.startswith("4.")
 @torch.no_grad()
 def both(pair: Pair, **inputs: Any) -> tuple[Any, Any]:
     """What the converted model and the source return."""
-    return pair.converted(**inputs), pair.source(**inputs)
+    try:
+        source = pair.source(**inputs)
+    except (TypeError, IndexError, RuntimeError) as error:
+        pytest.skip(f"the library's own head fails: {error}")  # 5.0.0: multiple choice without the pooler it needs
+    return pair.converted(**inputs), source
 
 
 @pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
@@ -78,10 +82,6 @@ def test_positions_and_types(pair: MakePair, model_type: str, architecture: str)
         given["position_ids"] = (order + table.offset(made.source.config.to_dict())).expand(shape)
     if not given:
         pytest.skip("the library's head takes none")
-    try:
-        made.source(**inputs, **given)
-    except RuntimeError as error:
-        pytest.skip(f"the library's head fails: {error}")
     assert_same(*both(made, **inputs, **given), made.num_globals_in_encoder_states)
 
 
