@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -25,8 +26,9 @@ def source(checkpoint: Callable[..., Path]) -> Path:
 
 class TestConvert:
     def test_is_the_default_command(self, source: Path, tmp_path: Path) -> None:
-        named = lsg_convert("convert", source, "--max-len", 128, "--output", "a", "--json", cwd=tmp_path)
-        short = lsg_convert(source, "--max-len", 128, "--output", "b", "--json", cwd=tmp_path)
+        options = ("--max-len", 128, "--json", "--no-verify")
+        named = lsg_convert("convert", source, *options, "--output", "a", cwd=tmp_path)
+        short = lsg_convert(source, *options, "--output", "b", cwd=tmp_path)
         assert named.code == short.code == 0, named.output + short.output
         ignored = ("output", "seconds")
         first, second = ({k: v for k, v in run.json.items() if k not in ignored} for run in (named, short))
@@ -39,7 +41,16 @@ class TestConvert:
         done = lsg_convert(source, "--max-len", 256, cwd=tmp_path)
         folder = f"lsg-{source.name}-256"
         assert done.code == 0, done.output
-        for word in ("64 → 256 tokens", "position_embeddings", "global_embeddings", "LSGBertForMaskedLM", folder, " s"):
+        for word in (
+            "Verified",
+            "✓",
+            "64 → 256 tokens",
+            "position_embeddings",
+            "global_embeddings",
+            "LSGBertForMaskedLM",
+            folder,
+            " s",
+        ):
             assert word in done.stdout
         for word in (f"AutoModelForMaskedLM.from_pretrained('./{folder}'", "lsg-convert verify", "lsg-convert push"):
             assert word in done.stderr
@@ -57,7 +68,7 @@ class TestConvert:
         assert set(result["files"]) <= on_disk
 
     def test_quiet_leaves_results_only(self, source: Path, tmp_path: Path) -> None:
-        done = lsg_convert(source, "--max-len", 128, "--quiet", cwd=tmp_path)
+        done = lsg_convert(source, "--max-len", 128, "--quiet", "--no-verify", cwd=tmp_path)
         assert done.code == 0, done.output
         assert done.stderr == ""
         assert "LSGBertForMaskedLM" in done.stdout
@@ -100,14 +111,15 @@ class TestConvert:
     def test_force_replaces(self, source: Path, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "old.txt").write_text("old")
-        done = lsg_convert(source, "--output", "out", "--max-len", 128, "--force", cwd=tmp_path)
+        done = lsg_convert(source, "--output", "out", "--max-len", 128, "--force", "--no-verify", cwd=tmp_path)
         assert done.code == 0, done.output
         assert not (tmp_path / "out" / "old.txt").exists()
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
     def test_converted_folder_is_a_source(self, source: Path, tmp_path: Path) -> None:
-        first = lsg_convert(source, "--max-len", 128, "--num-global-tokens", 5, "--output", "one", cwd=tmp_path)
-        second = lsg_convert("one", "--max-len", 300, "--output", "two", "--json", cwd=tmp_path)
+        options = ("--no-verify", "--json")
+        first = lsg_convert(source, "--max-len", 128, "--num-global-tokens", 5, "-o", "one", *options, cwd=tmp_path)
+        second = lsg_convert("one", "--max-len", 300, "-o", "two", *options, cwd=tmp_path)
         assert first.code == second.code == 0, first.output + second.output
         assert second.json["is_lsg_source"] is True
         assert second.json["lsg"]["num_global_tokens"] == 5
@@ -122,7 +134,7 @@ class TestInspect:
         assert contents(tmp_path) == {}
 
     def test_shows_what_a_folder_is(self, source: Path, tmp_path: Path) -> None:
-        lsg_convert(source, "--max-len", 256, "--output", "out", cwd=tmp_path)
+        lsg_convert(source, "--max-len", 256, "--output", "out", "--no-verify", cwd=tmp_path)
         before = contents(tmp_path)
         shown = lsg_convert("inspect", "out", cwd=tmp_path)
         assert shown.code == 0, shown.output
@@ -136,13 +148,14 @@ class TestInspect:
 
 class TestFamilies:
     def test_lists_every_family(self, tmp_path: Path) -> None:
-        from lsg_convert.families import FAMILIES
+        from lsg_convert.families import listed_families
 
+        model_types = [family.model_type for family in listed_families()]
         done = lsg_convert("families", cwd=tmp_path)
         assert done.code == 0, done.output
-        assert all(model_type in done.stdout for model_type in FAMILIES)
+        assert all(model_type in done.stdout for model_type in model_types)
         told = lsg_convert("families", "--json", cwd=tmp_path).json["families"]
-        assert [family["model_type"] for family in told] == list(FAMILIES)
+        assert [family["model_type"] for family in told] == model_types
         assert all(family["heads"] for family in told)
 
 
@@ -157,12 +170,14 @@ class TestHelp:
             assert done.stderr.strip() == "[]", arguments
 
     def test_is_quick(self, tmp_path: Path) -> None:
-        for _ in range(20):  # other work on the machine may hold up any one of them
-            start = time.perf_counter()
+        """In processor seconds, which are what the clock shows when the machine has nothing else to do."""
+        busy = []
+        for _ in range(5):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             assert lsg_convert("--help", cwd=tmp_path).code == 0
-            if time.perf_counter() - start < 0.35:
-                return
-        pytest.fail("--help took 0.35 s or more, every time")
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            busy.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert min(busy) < 0.35
 
     def test_fits_a_terminal_and_cuts_no_option(self, tmp_path: Path) -> None:
         for command in ("", "convert", "verify", "push", "inspect", "families", "bench"):
