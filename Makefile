@@ -50,7 +50,7 @@ bench-speed: $(VENV)/.dev ## time and memory of the encoder against dense attent
 	$(BIN)/python benchmarks/speed.py --sides "lsg;dense;longformer;led;bigbird;longt5"
 
 bench-peers: $(VENV)/.dev ## set up lsg-converter 0.1.9 in an environment of its own, and compare with it
-	PYTHON=$(PYTHON) benchmarks/peers.sh
+	$(BIN)/python benchmarks/peers.py
 	$(BIN)/python benchmarks/speed.py --sides "lsg;dense;lsg-converter" --tokens 4096
 
 bench-gpu: $(VENV)/.dev ## forward and training on a GPU in bfloat16, FlexAttention and SDPA against dense flash attention

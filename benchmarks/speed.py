@@ -2,7 +2,7 @@
 
 Every side is a process of its own; they take turns, so that what else the machine does meets all of them alike. Figures
 are medians over the rounds, ratios those of medians, against the first side. Memory is the peak above the weights.
-`lsg-converter` runs in the environment that `benchmarks/peers.sh` makes.
+`lsg-converter` runs in the environment that `benchmarks/peers.py` makes.
 """
 
 from __future__ import annotations
