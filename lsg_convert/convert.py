@@ -173,7 +173,7 @@ def _verify_folder(folder: Path, source: Source, record: dict[str, Any], reporte
 
     report = verify_conversion(folder, source, record, reporter)
     report.raise_if_failed()
-    return report.as_dict()
+    return report.as_record()
 
 
 def _refuse_source_as_output(source: Source, output: Path) -> None:

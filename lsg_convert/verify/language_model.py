@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lsg_convert.verify.subject import Subject
 
 _MASKED_SHARE = 0.15
-_MOST_LOGIT_BYTES = 2**29  # of one reading, over a large vocabulary; what else is masked is not asked for
+MOST_LOGIT_BYTES = 2**29  # of one reading, over a large vocabulary; what else is masked is not asked for
 _TARGET_TOKENS = 128
 
 
@@ -35,7 +35,7 @@ def loss_of_masked(subject: Subject, source: Any, converted: Any) -> Losses:
     _, content = inputs.content(0, subject.max_len - special)
     drawn = torch.rand(len(content), generator=torch.Generator().manual_seed(0)) < _MASKED_SHARE
     window = min(subject.source_max_len - special, len(content))
-    asked = drawn.nonzero()[:, 0].tolist()[: max(1, _MOST_LOGIT_BYTES // subject.logit_bytes(1))]
+    asked = drawn.nonzero()[:, 0].tolist()[: max(1, MOST_LOGIT_BYTES // subject.logit_bytes(1))]
     mask_token = subject.tokenizer.mask_token_id
     masked = [mask_token if hide else token for token, hide in zip(content, drawn.tolist(), strict=True)]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lsg_convert.verify.check import Check, Level, Measurement, NotRunError
 from lsg_convert.verify.compute import Difference, encoder_states, tensor_difference
-from lsg_convert.verify.language_model import loss_of_masked, loss_of_targets
+from lsg_convert.verify.language_model import MOST_LOGIT_BYTES, loss_of_masked, loss_of_targets
 from lsg_convert.verify.resemblance import WHOLE_TEXT
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class LanguageModelLoss(Check):
 
     def memory(self, subject: Subject) -> int:
         states = _STATES * 4 * subject.width * subject.max_len
-        return subject.model_bytes(2) + states + 3 * subject.logit_bytes(subject.max_len // 6)
+        return subject.model_bytes(2) + states + 2 * min(MOST_LOGIT_BYTES, subject.logit_bytes(subject.max_len // 6))
 
     def measure(self, subject: Subject) -> Measurement:
         source, converted = subject.both_models()

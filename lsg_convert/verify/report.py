@@ -58,6 +58,13 @@ class Report:
             **self.circumstances,
         }
 
+    def as_record(self) -> dict[str, Any]:
+        """The report as a folder keeps it: without times, so that the same conversion writes the same folder."""
+        report = self.as_dict()
+        for check in report["checks"]:
+            del check["seconds"]
+        return report
+
     def to_json(self) -> str:
         """The report as JSON."""
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)

@@ -103,7 +103,7 @@ def keep_report(folder: Path, record: dict[str, Any], report: Report) -> None:
     ran = {check["name"] for check in before.get("checks", ()) if check["status"] != "not run"}
     if not report.failed and before.get("verdict") != "failed" and ran - {result.name for result in report.results}:
         return
-    record = record | {"verification": report.as_dict()}
+    record = record | {"verification": report.as_record()}
     try:
         draw_verification(folder, _curves(report))
         for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(folder, record))):

@@ -200,7 +200,7 @@ class TestWhatStays:
         card.write_text(card.read_text(encoding="utf-8").replace("## Use", "My own words.\n\n## Use") + "\nAnd more.\n")
         report = folder.verify()
         record = read_record(folder.folder) or {}
-        assert record["verification"] == json.loads(report.to_json())
+        assert record["verification"] == json.loads(json.dumps(report.as_record()))
         text = card.read_text(encoding="utf-8")
         assert "My own words." in text
         assert text.endswith("And more.\n")
