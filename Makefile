@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -q -c constraints-dev.txt
+# A process a core; each takes about a gigabyte, so not more than four.
+PARALLEL := -n auto --maxprocesses 4
 DEMO := demo/lsg-all-MiniLM-L6-v2-4096
 
 .PHONY: help demo test test-fast matrix lint format bench bench-speed bench-peers bench-gpu clean
@@ -26,10 +28,10 @@ demo: $(VENV)/.demo ## convert a real model to 4096 tokens and embed a long text
 	$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(VENV)/.dev ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: $(VENV)/.dev ## run all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 matrix: $(VENV)/.dev ## folder tests on transformers 4.48.3, 4.57.6, 5.0.0 and the newest
 	$(BIN)/python .ci/matrix.py 4.48.3 4.57.6 5.0.0 newest
