@@ -96,7 +96,7 @@ def convert(
     checkpoint = Checkpoint.open(source.folder)
     plan = make_plan(checkpoint, asked)
     if asked.output is None:
-        output = default_output(str(model), plan.max_len)
+        output = default_output(str(model), plan.max_len, plan.source_max_len if plan.is_lsg_source else None)
     if dry_run:
         return ConversionResult(source, plan, output.resolve(), time.monotonic() - started)
     _refuse_source_as_output(source, output)
@@ -124,10 +124,13 @@ def inspect(
     )
 
 
-def default_output(model: str, max_len: int) -> Path:
-    """`./lsg-<name>-<max_len>`, for a model named by folder, short name or Hub id."""
+def default_output(model: str, max_len: int, former_max_len: int | None = None) -> Path:
+    """`./lsg-<name>-<max_len>`, for a model named by folder, short name or Hub id.
+
+    `former_max_len` is that of an LSG source, whose name may end with it: `lsg-x-4096` becomes `lsg-x-16384`.
+    """
     name = Path(model).expanduser().resolve().name if Path(model).expanduser().is_dir() else model.rpartition("/")[2]
-    return Path(f"lsg-{name.removeprefix('lsg-')}-{max_len}")
+    return Path(f"lsg-{name.removeprefix('lsg-').removesuffix(f'-{former_max_len}')}-{max_len}")
 
 
 def _options(options: dict[str, Any]) -> ConvertOptions:

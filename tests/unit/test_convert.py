@@ -250,6 +250,12 @@ def test_a_decoder_checkpoint_is_refused(source: Callable[..., Path], tmp_path: 
         convert(folder, output=tmp_path / "out")
 
 
+def test_default_names(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert convert(checkpoint("bert"), max_len=128, verify=False).output == tmp_path / "lsg-tiny-bert-128"
+    assert convert("lsg-tiny-bert-128", max_len=512, dry_run=True).output == tmp_path / "lsg-tiny-bert-512"
+
+
 def test_importing_the_package_loads_no_torch() -> None:
     import subprocess
     import sys
