@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ def make_record(
 ) -> dict[str, Any]:
     """The record of a conversion; `hashes` are SHA-256 of files that were hashed while being written.
 
-    Of a folder on this machine only its path is recorded, of a Hub source the commit; never a token.
+    Of a folder on this machine only the way there from this one is recorded, since a record is published; of a Hub
+    source the commit; never a token.
     """
     from lsg_convert import __version__
 
@@ -37,7 +39,7 @@ def make_record(
         "source": {
             "name": source.name,
             "repo_id": source.repo_id,
-            "folder": None if source.repo_id else str(source.folder.resolve()),
+            "folder": None if source.repo_id else os.path.relpath(source.folder.resolve(), folder.resolve()),
             "revision": source.revision,
             "commit": source.commit,
         },

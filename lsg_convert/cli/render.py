@@ -148,7 +148,7 @@ def changes_table(changes: Sequence[Mapping[str, Any]], clean: Clean) -> list[Re
 def source_text(source: Mapping[str, Any]) -> str:
     """Return where a model is from."""
     commit = source.get("commit")
-    name = source.get("repo_id") or source.get("folder") or source["name"]
+    name = source.get("repo_id") or source["name"]
     return f"{name} at {commit[:12]}" if commit else str(name)
 
 

@@ -67,7 +67,7 @@ def verify(
     record = read_record(place)
     family = _family(place, record)
     assert record is not None
-    original, no_source = _find_source(record, source, revision, token, cache_dir, reporter)
+    original, no_source = _find_source(place, record, source, revision, token, cache_dir, reporter)
     subject = Subject(place, record, family, original, passages, settings, no_source, reporter=reporter)
     with libraries_quiet():
         report = run_checks(subject, last)
@@ -155,6 +155,7 @@ def _family(folder: Path, record: dict[str, Any] | None) -> Family:
 
 
 def _find_source(
+    folder: Path,
     record: dict[str, Any],
     asked: str | Path | None,
     revision: str | None,
@@ -164,7 +165,8 @@ def _find_source(
 ) -> tuple[Source | None, str]:
     """The source, or why there is none; one that the user names has to be there."""
     recorded = record["source"]
-    name = str(asked) if asked is not None else recorded.get("repo_id") or recorded.get("folder")
+    beside = recorded.get("folder")
+    name = str(asked) if asked is not None else recorded.get("repo_id") or (beside and str(folder.resolve() / beside))
     if not name:
         return None, "the record names no source; give it with --source"
     if revision is None and name == recorded.get("repo_id"):
