@@ -207,7 +207,7 @@ def randomize(model: Any, seed: int = 0) -> None:
 
 def _drawn(name: str, like: torch.Tensor, seed: int) -> torch.Tensor:
     # By name, so that the order in which a library version lists parameters does not matter.
-    generator = torch.Generator().manual_seed(seed * 2**32 + zlib.crc32(name.encode()))
+    generator = torch.Generator().manual_seed((zlib.crc32(name.encode()) + 7919 * seed) % 2**32)
     return torch.randn(like.shape, generator=generator)
 
 

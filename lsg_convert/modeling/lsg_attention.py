@@ -78,7 +78,7 @@ def _attend_parts(
     if num_globals:
         # A global's bias is the same for all keys and drops out of the softmax.
         yield _attend(query[:, :, :num_globals], key, value, key_mask.every_key, None, scale, dropout_p)
-    if chooses_flex(query, options, dropout_p, position_bias is not None):
+    if chooses_flex(options, dropout_p, position_bias is not None):
         yield flex_attend_blocks(query, key, value, entries, key_mask, options, scale)
     elif not dropout_p and position_bias is None and _can_recompute(query):
         found = (None, None) if entries is None else (entries.key, entries.value)

@@ -19,19 +19,19 @@ from .lsg_windows import KeyMask
 TILE = 128
 
 
-def chooses_flex(query: Tensor, options: LSGOptions, dropout_p: float, has_bias: bool) -> bool:
-    """Whether FlexAttention computes this call; ``auto`` takes it where it is fast and can do all that is asked.
+def chooses_flex(options: LSGOptions, dropout_p: float, has_bias: bool) -> bool:
+    """Whether FlexAttention computes this call: where it is asked for.
+
+    ``auto`` stays with SDPA as long as the compiled form has not been measured on a GPU.
 
     Raises:
-        ValueError: ``flex`` is demanded for what it cannot do.
+        ValueError: it is asked for what it cannot do.
     """
-    demanded = options.attention_backend == "flex"
-    if not demanded and not (options.attention_backend == "auto" and query.is_cuda and _has_triton()):
+    if options.attention_backend != "flex":
         return False
-    obstacle = _obstacle(dropout_p, has_bias)
-    if demanded and obstacle:
+    if obstacle := _obstacle(dropout_p, has_bias):
         raise ValueError(f"attention_backend='flex': {obstacle}; choose 'auto' or 'sdpa'.")
-    return not obstacle
+    return True
 
 
 def _obstacle(dropout_p: float, has_bias: bool) -> str:
@@ -41,11 +41,6 @@ def _obstacle(dropout_p: float, has_bias: bool) -> str:
     if has_bias:
         return "position bias is computed by 'sdpa' only"
     return "" if _has_flex() else f"torch {torch.__version__} has no FlexAttention"
-
-
-@lru_cache(maxsize=1)
-def _has_triton() -> bool:
-    return importlib.util.find_spec("triton") is not None
 
 
 @lru_cache(maxsize=1)

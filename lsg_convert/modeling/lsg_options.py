@@ -26,7 +26,7 @@ class LSGOptions:
     pass_global_tokens_to_decoder: the decoder's cross-attention sees the globals.
     attend_masked_runs: ``bos_pooling`` keeps entries whose tokens are all padding, as checkpoints made by lsg-converter
         are used to; outputs then depend on the padding.
-    attention_backend: ``sdpa``, ``flex``, or ``auto``: the faster one on the device at hand.
+    attention_backend: ``sdpa``, ``flex`` (GPUs), or ``auto``: the one that is known to be fast on the device at hand.
     """
 
     block_size: int = 128
