@@ -138,7 +138,7 @@ class TestInspect:
         before = contents(tmp_path)
         shown = lsg_convert("inspect", "out", cwd=tmp_path)
         assert shown.code == 0, shown.output
-        assert str(source) in shown.stdout
+        assert source.name in shown.stdout
         assert "256 tokens (source: 64)" in shown.stdout
         told = lsg_convert("inspect", "out", "--json", cwd=tmp_path).json
         assert told["converted"] is True
