@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from lsg_convert.errors import OutsideError, RequestError
 from lsg_convert.safe_files import printable, read_json_object, safe_file
 from lsg_convert.safetensors_header import read_header
-from lsg_convert.tensor_bytes import CHUNK, dtype_name, torch_dtype, write_tensor
+from lsg_convert.tensor_bytes import CHUNK, dtype_name, tensor_bytes, torch_dtype, write_tensor
 
 if TYPE_CHECKING:
+    import numpy
     import torch
 
     from lsg_convert.torch_files import TorchFile
@@ -94,15 +95,25 @@ class Checkpoint:
 
     def view(self, name: str) -> torch.Tensor:
         """One tensor, mapped from its file: what is not looked at takes no memory. Not to be written to."""
-        import numpy
         import torch
 
         info = self.tensors[name]
         if info.offset is None or info.nbytes == 0:
             return self.read(name)
+        return torch.from_numpy(self.stored(name)).view(torch_dtype(info.dtype)).reshape(info.shape)
+
+    def stored(self, name: str) -> numpy.ndarray:
+        """One tensor's bytes, uint8 [n], mapped from its file where that is safetensors. Not to be written to."""
+        import numpy
+
+        info = self.tensors[name]
+        if info.offset is None:
+            return tensor_bytes(self._torch_files.open(info.file).tensor(info.stored_name))
+        if info.nbytes == 0:
+            return numpy.empty(0, dtype=numpy.uint8)
         # Copy-on-write only because torch warns of memory that it may not write.
         mapped = numpy.memmap(info.file, dtype=numpy.uint8, mode="c", offset=info.offset, shape=(info.nbytes,))
-        return torch.from_numpy(mapped).view(torch_dtype(info.dtype)).reshape(info.shape)
+        return mapped.view(numpy.ndarray)
 
     def copy_bytes(self, name: str, out: BinaryIO) -> None:
         """Write a tensor's bytes to `out`, unchanged and in pieces."""

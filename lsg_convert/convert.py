@@ -18,7 +18,6 @@ from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.picture import draw_attention
 from lsg_convert.plan import Plan, make_plan
 from lsg_convert.progress import Reporter, SilentReporter
-from lsg_convert.quiet import libraries_quiet
 from lsg_convert.record import make_record, write_record
 from lsg_convert.safe_files import printable
 from lsg_convert.source import Source, resolve_source
@@ -100,7 +99,7 @@ def convert(
     if dry_run:
         return ConversionResult(source, plan, output.resolve(), time.monotonic() - started)
     _refuse_source_as_output(source, output)
-    with staged(output, asked.force) as folder, libraries_quiet():
+    with staged(output, asked.force) as folder:
         record = _write_folder(folder, source, checkpoint, plan, asked, reporter)
         if verify:
             record["verification"] = _verify_folder(folder, source, record, reporter)
@@ -172,9 +171,11 @@ def _verify_folder(folder: Path, source: Source, record: dict[str, Any], reporte
     Raises:
         VerificationError: a check failed.
     """
+    from lsg_convert.quiet import libraries_quiet
     from lsg_convert.verify.run import verify_conversion
 
-    report = verify_conversion(folder, source, record, reporter)
+    with libraries_quiet():
+        report = verify_conversion(folder, source, record, reporter)
     report.raise_if_failed()
     return report.as_record()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lsg_convert.errors import RequestError
 
 if TYPE_CHECKING:
+    import numpy
     import torch
 
 # Target position → row of the source's table, for a table of `length` positions.
@@ -67,16 +68,26 @@ def source_rows(strategy: str, length: int, target_length: int, offset: int = 0)
     return [*range(offset), *(offset + choose(position, length) for position in range(target_length))]
 
 
-def check_sinusoids(name: str, table: torch.Tensor, sinusoid: str) -> None:
-    """Rows beyond a table's end can be computed only if its own rows follow the formula.
+def sinusoids(formula: str, start: int, stop: int, width: int) -> numpy.ndarray:
+    """Rows `start` … `stop` of a table of sinusoids, float32 [n, width].
+
+    Computed by torch, as the library computes them: in float32 another exponential shows at far positions.
+    """
+    import torch
+
+    rows: numpy.ndarray = SINUSOIDS[formula](torch.arange(start, stop), width).numpy()
+    return rows
+
+
+def check_sinusoids(name: str, table: numpy.ndarray, formula: str) -> None:
+    """Rows beyond a table's end can be computed only if its own rows, float32 [n, width], follow the formula.
 
     Raises:
         RequestError: they do not.
     """
-    import torch
+    import numpy
 
-    expected = SINUSOIDS[sinusoid](torch.arange(table.shape[0]), table.shape[1])
-    if not torch.allclose(table.float(), expected, atol=1e-2):
+    if not numpy.allclose(table, sinusoids(formula, 0, *table.shape), atol=1e-2):
         raise RequestError(
             f"{name} does not hold the sinusoids of this kind of model, so it cannot be extended.",
             "Check model_type in config.json against the weights.",

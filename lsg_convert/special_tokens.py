@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from lsg_convert.errors import RequestError
 from lsg_convert.families import Family
 from lsg_convert.safe_files import printable, read_json_object
+from lsg_convert.tokenizer_files import read_tokenizer_files
 
 _GENERIC_TOKENIZERS = ("PreTrainedTokenizer", "TokenizersBackend")
 
@@ -23,35 +25,38 @@ class SpecialTokens:
 
 
 def read_special_tokens(folder: Path, vocabulary: int, family: Family) -> SpecialTokens:
-    """Load the tokenizer in `folder` (never with code of its own) and look the tokens up.
+    """Look the family's tokens up in the tokenizer of `folder`, and write down there what it leaves unsaid.
+
+    Its files are enough for most; others are loaded by the library (never with code of their own).
 
     Raises:
         RequestError: the tokenizer does not load, or an id is outside the `vocabulary` rows of the word embeddings.
     """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # the library raises whatever its tokenizers raise
-        raise RequestError(
-            f"the source's tokenizer does not load: {printable(error, 300)}",
-            _hint(folder),
-        ) from error
-    _name_tokenizer_class(folder, tokenizer)
+    named = [family.mask_token] if family.mask_token else []
+    files = read_tokenizer_files(folder, family.model_type, named)
+    if files is not None:
+        _name_tokenizer_class(folder, files.class_name)
+        mask = files.vocabulary[family.mask_token] if family.mask_token else files.roles.get("mask")
+        return _choose(files.roles.get, mask, vocabulary, family)
+    tokenizer = _load(folder)
+    _name_tokenizer_class(folder, type(tokenizer).__name__)
     _write_fast_file(folder, tokenizer)
     return special_tokens(tokenizer, vocabulary, family)
 
 
 def special_tokens(tokenizer: Any, vocabulary: int, family: Family) -> SpecialTokens:
-    """Look the family's tokens up in a tokenizer.
+    """Look the family's tokens up in a tokenizer that was loaded.
 
     Raises:
         RequestError: an id is outside the `vocabulary` rows of the word embeddings.
     """
-    roles = (*family.first_token_roles, "unk")
-    first = _first_known(*(getattr(tokenizer, f"{role}_token_id", None) for role in roles))
     mask = tokenizer.get_vocab().get(family.mask_token) if family.mask_token else tokenizer.mask_token_id
-    mask = _first_known(mask, tokenizer.unk_token_id, first)
+    return _choose(lambda role: getattr(tokenizer, f"{role}_token_id", None), mask, vocabulary, family)
+
+
+def _choose(id_of: Callable[[str], int | None], mask: int | None, vocabulary: int, family: Family) -> SpecialTokens:
+    first = _first_known(*map(id_of, (*family.first_token_roles, "unk")))
+    mask = _first_known(mask, id_of("unk"), first)
     for name, token in (("first", first), ("mask", mask)):
         if not 0 <= token < vocabulary:
             raise RequestError(
@@ -59,6 +64,21 @@ def special_tokens(tokenizer: Any, vocabulary: int, family: Family) -> SpecialTo
                 "The tokenizer does not belong to these weights.",
             )
     return SpecialTokens(first, mask)
+
+
+def _load(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    from lsg_convert.quiet import libraries_quiet
+
+    try:
+        with libraries_quiet():
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # the library raises whatever its tokenizers raise
+        raise RequestError(
+            f"the source's tokenizer does not load: {printable(error, 300)}",
+            _hint(folder),
+        ) from error
 
 
 def _hint(folder: Path) -> str:
@@ -75,9 +95,9 @@ def _write_fast_file(folder: Path, tokenizer: Any) -> None:
         backend.save(str(folder / "tokenizer.json"))
 
 
-def _name_tokenizer_class(folder: Path, tokenizer: object) -> None:
+def _name_tokenizer_class(folder: Path, name: str) -> None:
     """Put `tokenizer_class` where it is missing: `AutoTokenizer` and 4.x pipelines know none for our config class."""
-    name = type(tokenizer).__name__.removesuffix("Fast")
+    name = name.removesuffix("Fast")
     name = "PreTrainedTokenizerFast" if name in _GENERIC_TOKENIZERS else name
     for file in ("tokenizer_config.json", "config.json"):
         settings = read_json_object(folder / file)

@@ -9,6 +9,7 @@ from lsg_convert.errors import RequestError
 from lsg_convert.safe_files import printable
 
 if TYPE_CHECKING:
+    import numpy
     import torch
 
 CHUNK = 4 * 2**20
@@ -16,11 +17,17 @@ CHUNK = 4 * 2**20
 
 def write_tensor(tensor: torch.Tensor, out: BinaryIO) -> None:
     """Write a tensor's bytes to `out` as safetensors stores them."""
+    flat = tensor_bytes(tensor)
+    for start in range(0, len(flat), CHUNK):
+        out.write(flat[start : start + CHUNK].data)
+
+
+def tensor_bytes(tensor: torch.Tensor) -> numpy.ndarray:
+    """A tensor's bytes as safetensors stores them, uint8 [n]."""
     import torch
 
-    flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
-    for start in range(0, flat.numel(), CHUNK):
-        out.write(flat[start : start + CHUNK].numpy().data)
+    array: numpy.ndarray = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return array
 
 
 def torch_dtype(name: str) -> torch.dtype:

@@ -3,66 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING, BinaryIO
 
 from lsg_convert.checkpoint import Checkpoint
+from lsg_convert.floats import converted, from_float32, to_float32
 from lsg_convert.global_tokens import EmbeddingTables, global_embeddings
 from lsg_convert.options import ConvertOptions
 from lsg_convert.plan import Plan, TensorPlan
-from lsg_convert.positions import SINUSOIDS, check_sinusoids, source_rows
+from lsg_convert.positions import check_sinusoids, sinusoids, source_rows
+from lsg_convert.safetensors_header import DTYPE_SIZES
 from lsg_convert.special_tokens import SpecialTokens
-from lsg_convert.tensor_bytes import torch_dtype, write_tensor
-from lsg_convert.writer import TensorEntry
+from lsg_convert.tensor_bytes import CHUNK
+from lsg_convert.writer import FileRange, TensorEntry
 
 if TYPE_CHECKING:
-    import torch
+    import numpy
 
-_ELEMENTS_PER_CHUNK = 2**20
+_ROWS_PER_CHUNK = 4096
 
 
 def tensor_entries(
     checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, special_tokens: SpecialTokens
 ) -> list[TensorEntry]:
     """One entry a planned tensor; nothing is read before an entry is written."""
-    import torch
 
     def copy(tensor: TensorPlan, out: BinaryIO) -> None:
-        assert tensor.source is not None
-        checkpoint.copy_bytes(tensor.source, out)
+        checkpoint.copy_bytes(_source(tensor), out)
 
     def cast(tensor: TensorPlan, out: BinaryIO) -> None:
-        assert tensor.source is not None
-        flat = checkpoint.view(tensor.source).reshape(-1)
-        for start in range(0, flat.numel(), _ELEMENTS_PER_CHUNK):
-            write_tensor(flat[start : start + _ELEMENTS_PER_CHUNK].to(torch_dtype(tensor.dtype)), out)
+        stored, dtype = checkpoint.stored(_source(tensor)), checkpoint.tensors[_source(tensor)].dtype
+        for start in range(0, len(stored), CHUNK):
+            out.write(converted(stored[start : start + CHUNK], dtype, tensor.dtype).data)
 
     def extend(tensor: TensorPlan, out: BinaryIO) -> None:
-        assert tensor.source is not None
-        table = checkpoint.read(tensor.source)
+        dtype = checkpoint.tensors[_source(tensor)].dtype
+        table = _stored_rows(checkpoint, _source(tensor))
         target_length = tensor.shape[0] - tensor.offset
         rows = source_rows(plan.positions, tensor.source_length, target_length, tensor.offset)
-        for start in range(0, len(rows), 4096):
-            write_tensor(table[rows[start : start + 4096]].to(torch_dtype(tensor.dtype)), out)
+        for start in range(0, len(rows), _ROWS_PER_CHUNK):
+            out.write(converted(table[rows[start : start + _ROWS_PER_CHUNK]], dtype, tensor.dtype).data)
 
     def compute(tensor: TensorPlan, out: BinaryIO) -> None:
-        assert tensor.source is not None and tensor.sinusoid is not None
-        table = checkpoint.read(tensor.source)
-        check_sinusoids(tensor.source, table, tensor.sinusoid)
-        write_tensor(table.to(torch_dtype(tensor.dtype)), out)
-        for rows in torch.arange(table.shape[0], tensor.shape[0]).split(4096):
-            write_tensor(SINUSOIDS[tensor.sinusoid](rows, table.shape[1]).to(torch_dtype(tensor.dtype)), out)
+        assert tensor.sinusoid is not None
+        table = _float_rows(checkpoint, _source(tensor))
+        check_sinusoids(_source(tensor), table, tensor.sinusoid)
+        out.write(from_float32(table, tensor.dtype).data)
+        for start in range(len(table), tensor.shape[0], _ROWS_PER_CHUNK):
+            stop = min(start + _ROWS_PER_CHUNK, tensor.shape[0])
+            out.write(from_float32(sinusoids(tensor.sinusoid, start, stop, table.shape[1]), tensor.dtype).data)
 
     def new(tensor: TensorPlan, out: BinaryIO) -> None:
-        write_tensor(_globals(checkpoint, plan, options, special_tokens).to(torch_dtype(tensor.dtype)), out)
+        out.write(_globals(checkpoint, plan, options, special_tokens, tensor.dtype).data)
 
     def replace(tensor: TensorPlan, out: BinaryIO) -> None:
-        rows = _globals(checkpoint, plan, options, special_tokens).to(torch_dtype(tensor.dtype))
-        if options.keep_first_global_token and tensor.source is not None:
-            rows[0] = checkpoint.read(tensor.source)[0].to(rows.dtype)
-        write_tensor(rows, out)
+        rows = _globals(checkpoint, plan, options, special_tokens, tensor.dtype)
+        if options.keep_first_global_token:
+            kept = _stored_rows(checkpoint, _source(tensor))[0]
+            rows[0] = converted(kept, checkpoint.tensors[_source(tensor)].dtype, tensor.dtype)
+        out.write(rows.data)
 
     def zeros(tensor: TensorPlan, out: BinaryIO) -> None:
-        write_tensor(torch.zeros(tensor.shape, dtype=torch_dtype(tensor.dtype)), out)
+        out.write(bytes(prod(tensor.shape) * DTYPE_SIZES[tensor.dtype]))
 
     produce: dict[str, Callable[[TensorPlan, BinaryIO], None]] = {
         "copy": copy,
@@ -79,22 +81,51 @@ def tensor_entries(
             tensor.dtype,
             tensor.shape,
             lambda out, tensor=tensor: produce[tensor.action](tensor, out),  # type: ignore[misc]
+            _place(checkpoint, tensor),
         )
         for tensor in plan.tensors
     ]
 
 
-def _globals(checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, special_tokens: SpecialTokens):  # type: ignore[no-untyped-def]
+def _source(tensor: TensorPlan) -> str:
+    assert tensor.source is not None
+    return tensor.source
+
+
+def _place(checkpoint: Checkpoint, tensor: TensorPlan) -> FileRange | None:
+    """Where a tensor that does not change lies in the source, if that is safetensors."""
+    if tensor.action != "copy":
+        return None
+    info = checkpoint.tensors[_source(tensor)]
+    return None if info.offset is None else FileRange(info.file, info.offset)
+
+
+def _stored_rows(checkpoint: Checkpoint, name: str) -> numpy.ndarray:
+    """A table's rows as they are stored, uint8 [n, bytes of a row]."""
+    rows: numpy.ndarray = checkpoint.stored(name).reshape(checkpoint.tensors[name].shape[0], -1)
+    return rows
+
+
+def _float_rows(checkpoint: Checkpoint, name: str) -> numpy.ndarray:
+    """A table's rows, float32 [n, width]."""
+    return to_float32(_stored_rows(checkpoint, name), checkpoint.tensors[name].dtype)
+
+
+def _globals(
+    checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, special_tokens: SpecialTokens, dtype: str
+) -> numpy.ndarray:
+    """The rows of the global embeddings as bytes of `dtype`, uint8 [512, bytes of a row]."""
     family, layout = plan.family, plan.layout
-    words = checkpoint.view(layout.word_embeddings)
+    words = checkpoint.tensors[layout.word_embeddings]
     type_tables = [layout.name(name) for name in family.type_tables if layout.name(name) in checkpoint.tensors]
     tables = EmbeddingTables(
-        words=words,
+        words=_stored_rows(checkpoint, layout.word_embeddings),
+        dtype=words.dtype,
         positions=_positions(checkpoint, plan, words.shape[1]),
-        types=[checkpoint.view(name)[0] for name in type_tables],
+        types=[_float_rows(checkpoint, name)[0] for name in type_tables],
         word_scale=family.word_scale(family.encoder_config(checkpoint.config)),
     )
-    return global_embeddings(
+    rows = global_embeddings(
         tables,
         first_token=special_tokens.first,
         mask_token=special_tokens.mask,
@@ -102,17 +133,16 @@ def _globals(checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, specia
         init=plan.global_init,
         seed=options.seed,
     )
+    return from_float32(rows, dtype)
 
 
-def _positions(checkpoint: Checkpoint, plan: Plan, width: int) -> torch.Tensor | None:
-    """The target's position embeddings [max_len, width]; None for a family without."""
-    import torch
-
+def _positions(checkpoint: Checkpoint, plan: Plan, width: int) -> numpy.ndarray | None:
+    """The target's position embeddings, float32 [max_len, width]; None for a family without."""
     if not plan.family.positions:
         return None
     table = plan.family.positions[0]
     offset = table.offset(plan.family.encoder_config(checkpoint.config))
     if table.sinusoid is not None:
-        return SINUSOIDS[table.sinusoid](torch.arange(offset, offset + plan.max_len), width)
-    positions = checkpoint.read(plan.layout.name(table.tensor))[offset:]
-    return positions[source_rows(plan.positions, positions.shape[0], plan.max_len)]
+        return sinusoids(table.sinusoid, offset, offset + plan.max_len, width)
+    positions = _float_rows(checkpoint, plan.layout.name(table.tensor))[offset:]
+    return positions[source_rows(plan.positions, len(positions), plan.max_len)]

@@ -9,13 +9,13 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lsg_convert.errors import OutsideError
-from lsg_convert.progress import Advance, Reporter, SilentReporter
+from lsg_convert.hashed_file import HashedFile
+from lsg_convert.progress import Reporter, SilentReporter
 from lsg_convert.safe_files import printable
 from lsg_convert.safetensors_header import DTYPE_SIZES
 from lsg_convert.tensor_bytes import dtype_name, write_tensor
@@ -29,13 +29,25 @@ DEFAULT_SHARD_SIZE = 5 * 10**9
 
 
 @dataclass(frozen=True)
+class FileRange:
+    """Where in a file a tensor's bytes begin."""
+
+    path: Path
+    offset: int
+
+
+@dataclass(frozen=True)
 class TensorEntry:
-    """A tensor to be written; `write` is called once, when its turn comes, and writes exactly its bytes."""
+    """A tensor to be written; `write` is called once, when its turn comes, and writes exactly its bytes.
+
+    With a `place` where the same bytes lie already, the system copies them from there where it can.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     write: Callable[[BinaryIO], None]
+    place: FileRange | None = None
 
     @property
     def nbytes(self) -> int:
@@ -81,7 +93,10 @@ def write_safetensors(
             for path, header, shard in zip(paths, headers, shards, strict=True):
                 with path.open("xb", buffering=0) as file:
                     created.append(path)
-                    written.append(_write_file(path, file, header, shard, advance))
+                    with HashedFile(path, file, advance) as out:
+                        _write_file(out, header, shard)
+                        os.fsync(file.fileno())
+                        written.append(WrittenFile(path, out.size, out.hexdigest()))
             if len(shards) > 1:
                 with (folder / INDEX_NAME).open("xb") as file:
                     created.append(folder / INDEX_NAME)
@@ -130,18 +145,14 @@ def _header(entries: Sequence[TensorEntry]) -> bytes:
     return len(raw).to_bytes(8, "little") + raw
 
 
-def _write_file(
-    path: Path, file: BinaryIO, header: bytes, entries: Sequence[TensorEntry], advance: Advance
-) -> WrittenFile:
-    with _HashingFile(file, advance) as out:
-        out.write(header)
-        for entry in entries:
-            start = out.size
+def _write_file(out: HashedFile, header: bytes, entries: Sequence[TensorEntry]) -> None:
+    out.write(header)
+    for entry in entries:
+        start = out.size
+        if entry.place is None or not out.copy(entry.place.path, entry.place.offset, entry.nbytes):
             entry.write(cast(BinaryIO, out))
-            if out.size - start != entry.nbytes:
-                raise ValueError(f"tensor '{entry.name}': {out.size - start} bytes written, {entry.nbytes} announced")
-        os.fsync(file.fileno())
-        return WrittenFile(path, out.size, out.hexdigest())
+        if out.size - start != entry.nbytes:
+            raise ValueError(f"tensor '{entry.name}': {out.size - start} bytes written, {entry.nbytes} announced")
 
 
 def _write_index(
@@ -157,47 +168,6 @@ def _write_index(
     file.flush()
     os.fsync(file.fileno())
     return WrittenFile(path, len(data), hashlib.sha256(data).hexdigest())
-
-
-class _HashingFile:
-    """Writes to a file while a second thread hashes the same bytes: the hash costs almost no time."""
-
-    def __init__(self, file: BinaryIO, advance: Advance) -> None:
-        self.size = 0
-        self._file = file
-        self._advance = advance
-        self._hash = hashlib.sha256()
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash")
-        self._pending: Future[None] | None = None
-
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        view = memoryview(data).cast("B")
-        self._wait()
-        # `data` belongs to the caller and may change once write() returns, unless it is bytes
-        self._pending = self._worker.submit(self._hash.update, view)
-        done = 0
-        while done < len(view):
-            done += self._file.write(view[done:])
-        if not isinstance(data, bytes):
-            self._wait()
-        self.size += len(view)
-        self._advance(len(view))
-        return len(view)
-
-    def hexdigest(self) -> str:
-        self._wait()
-        return self._hash.hexdigest()
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
-
-    def __enter__(self) -> _HashingFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._worker.shutdown()
 
 
 def _require_space(folder: Path, needed: int) -> None:

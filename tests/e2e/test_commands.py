@@ -73,6 +73,14 @@ class TestConvert:
         assert done.stderr == ""
         assert "LSGBertForMaskedLM" in done.stdout
 
+    def test_needs_no_torch_without_verification(self, source: Path, tmp_path: Path) -> None:
+        code = (
+            "import sys; from lsg_convert.cli.main import main; main(sys.argv[1:]); "
+            "print([name for name in ('torch', 'transformers') if name in sys.modules], file=sys.stderr)"
+        )
+        done = python(code, str(source), "--max-len", "128", "--no-verify", cwd=tmp_path)
+        assert done.stderr.strip().endswith("[]"), done.output
+
     def test_dry_run_writes_nothing(self, source: Path, tmp_path: Path) -> None:
         done = lsg_convert(source, "--dry-run", cwd=tmp_path)
         assert done.code == 0, done.output

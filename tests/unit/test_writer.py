@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ from safetensors.torch import load_file
 
 from lsg_convert.errors import OutsideError
 from lsg_convert.safetensors_header import read_header
-from lsg_convert.writer import TensorEntry, write_safetensors
+from lsg_convert.writer import FileRange, TensorEntry, write_safetensors
 
 
 def tensors() -> dict[str, torch.Tensor]:
@@ -101,6 +103,51 @@ def test_a_buffer_may_change_after_it_was_written(tmp_path: Path) -> None:
 
     (file,) = write_safetensors(tmp_path, [TensorEntry("t", "U8", (8 * 2**20,), write)])
     assert file.sha256 == hashlib.sha256(file.path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("system_copies", [True, False])
+def test_bytes_that_lie_in_a_file_are_copied_from_there(
+    tmp_path: Path, system_copies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = hashlib.shake_128(b"tensors").digest(20 * 2**20)
+    (tmp_path / "source").write_bytes(data)
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EINVAL, "not between these files")
+
+    if not system_copies:
+        monkeypatch.setattr(os, "sendfile", refuse)
+    asked: list[int] = []
+    parts = [(3, 9 * 2**20), (2**20, 5), (4096, 0), (11, 17 * 2**20)]
+
+    def entry(number: int, offset: int, size: int) -> TensorEntry:
+        def write(out: BinaryIO) -> None:
+            asked.append(number)
+            out.write(data[offset : offset + size])
+
+        return TensorEntry(f"t{number}", "U8", (size,), write, FileRange(tmp_path / "source", offset))
+
+    (tmp_path / "out").mkdir()
+    (file,) = write_safetensors(tmp_path / "out", [entry(number, *part) for number, part in enumerate(parts)])
+    written = file.path.read_bytes()
+    assert written.endswith(b"".join(data[offset : offset + size] for offset, size in parts))
+    assert file.sha256 == hashlib.sha256(written).hexdigest()
+    assert asked == ([] if system_copies else [0, 1, 3])
+
+
+def test_a_source_that_became_shorter_is_named(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(bytes(10))
+    entry = TensorEntry("t", "U8", (20,), lambda out: None, FileRange(tmp_path / "source", 0))
+    with pytest.raises(OutsideError, match="source became shorter"):
+        write_safetensors(tmp_path, [entry])
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_source_that_is_gone_is_named(tmp_path: Path) -> None:
+    entry = TensorEntry("t", "U8", (20,), lambda out: None, FileRange(tmp_path / "source", 0))
+    with pytest.raises(OutsideError, match=r"cannot read .*source"):
+        write_safetensors(tmp_path, [entry])
+    assert not list(tmp_path.iterdir())
 
 
 def _fails(error: BaseException) -> TensorEntry:
