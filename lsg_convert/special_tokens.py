@@ -33,7 +33,7 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family) -> Specia
         RequestError: the tokenizer does not load, or an id is outside the `vocabulary` rows of the word embeddings.
     """
     named = [family.mask_token] if family.mask_token else []
-    files = read_tokenizer_files(folder, family.model_type, named)
+    files = read_tokenizer_files(folder, family.tokenizer_class, named)
     if files is not None:
         _name_tokenizer_class(folder, files.class_name)
         mask = files.vocabulary[family.mask_token] if family.mask_token else files.roles.get("mask")

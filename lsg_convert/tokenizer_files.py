@@ -32,15 +32,6 @@ DEFAULT_TOKENS: dict[str, dict[str, str]] = {
     "PreTrainedTokenizer": {},
 }
 
-# The class that the library takes where neither the tokenizer nor the config names one.
-_CLASS_OF_MODEL = {
-    "bert": "BertTokenizer",
-    "roberta": "RobertaTokenizer",
-    "bart": "BartTokenizer",
-    "camembert": "CamembertTokenizer",
-    "xlm-roberta": "XLMRobertaTokenizer",
-}
-
 
 @dataclass(frozen=True)
 class TokenizerFiles:
@@ -51,8 +42,9 @@ class TokenizerFiles:
     vocabulary: dict[str, int]
 
 
-def read_tokenizer_files(folder: Path, model_type: str, named: Iterable[str]) -> TokenizerFiles | None:
-    """The tokenizer in `folder` as its files have it; `named` are tokens that are wanted besides the special ones.
+def read_tokenizer_files(folder: Path, usual_class: str | None, named: Iterable[str]) -> TokenizerFiles | None:
+    """The tokenizer in `folder` as its files have it; `usual_class` is its class where no file names one, `named` are
+    tokens that are wanted besides the special ones.
 
     None where the files leave something open, or where loading the tokenizer would change it: no `tokenizer.json`,
     a class that is not in `DEFAULT_TOKENS`, contradicting files, a token that is not in the vocabulary.
@@ -64,7 +56,7 @@ def read_tokenizer_files(folder: Path, model_type: str, named: Iterable[str]) ->
         return None
     settings = read_json_object(folder / "tokenizer_config.json")
     config = read_json_object(folder / "config.json")
-    class_name = settings.get("tokenizer_class") or config.get("tokenizer_class") or _CLASS_OF_MODEL.get(model_type)
+    class_name = settings.get("tokenizer_class") or config.get("tokenizer_class") or usual_class
     class_name = str(class_name).removesuffix("Fast")
     tokens = _special_tokens(folder, settings, class_name)
     if tokens is None:

@@ -63,7 +63,7 @@ def bert_style_heads(class_prefix: str, causal_head: str) -> dict[str, Head]:
 
 
 def roberta_style_family(
-    model_type: str, title: str, example: str, class_prefix: str, base_prefix: str = "roberta"
+    model_type: str, title: str, example: str, class_prefix: str, base_prefix: str = "roberta", **differences: Any
 ) -> Family:
     """A family whose library code is RoBERTa's under another name."""
     heads = {
@@ -84,4 +84,5 @@ def roberta_style_family(
         {f"{class_prefix}{name}": head for name, head in heads.items()},
         base_prefix=base_prefix,
         rows_before_positions=after_padding_row,
+        **differences,
     )

@@ -50,6 +50,7 @@ class Family:
     trained_length: tuple[str, int] = ("n_positions", 512)
     global_bias: str | None = None  # the learned bias of scores towards globals, [heads]: new, and 0
     opens_with_bos: bool = True  # or with CLS
+    tokenizer_class: str | None = None  # the library's choice where neither tokenizer nor config names one
     bos_tokenizers: tuple[str, ...] = ()  # tokenizer classes that open inputs with BOS where the family's do not
     # What global 0 is: the first of these that the tokenizer has. The mask token, where it is not a mask in name.
     first_token_roles: tuple[str, ...] = ("cls", "bos", "eos", "pad")

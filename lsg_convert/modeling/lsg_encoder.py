@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from .lsg_attention import KeyMask, lsg_attention
 from .lsg_compat import as_tuple, run_layer, self_attention_inputs, self_attention_values, wants_dict
+from .lsg_linear import WithOneDNNLinears
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
 
 logger = logging.get_logger(__name__)
@@ -75,7 +76,7 @@ class LSGSelfAttention(nn.Module):
         return projected.unflatten(-1, (self.num_heads, self.head_width)).transpose(1, 2)
 
 
-class LSGEncoder:
+class LSGEncoder(WithOneDNNLinears):
     """Mixed in before a library encoder: globals in front, LSG attention in the layers, outputs trimmed.
 
     A family calls `add_global_embeddings` and `replace_self_attention` when it is built, and in its `forward` sums its

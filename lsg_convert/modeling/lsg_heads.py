@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from .lsg_linear import WithOneDNNLinears
 
-class LSGHead:
+
+class LSGHead(WithOneDNNLinears):
     """Mixed in before a library head: builds the head, then puts the family's LSG model under it."""
 
     lsg_model: type

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from .lsg_options import LSGOptions
-from .lsg_windows import KeyMask
+from .lsg_windows import KeyMask, is_eager_on_cpu
 
 LSH_SEED = 123
+_RUNS_AT_ONCE = 8
 
 
 class SparseEntries(NamedTuple):
@@ -170,35 +171,61 @@ def _pool_buckets(
 ) -> SparseEntries:
     """Means of similar tokens of key and value [B, T, H, D]: those in one of the run / f buckets of their run."""
     run, size = options.run_length, options.run_length // options.sparsity_factor
-    num_tokens = key.shape[1]
+    sizes = [run] * options.lsh_num_pre_rounds + [size]
+    projections = [
+        _projection(*key.shape[2:], round_size // 2, LSH_SEED + done, key.device).to(key.dtype)
+        for done, round_size in enumerate(sizes)
+    ]
+    # On a CPU some runs after the other: what they need stays in its cache, and is never much.
+    at_once = run * _RUNS_AT_ONCE if is_eager_on_cpu(key.device) else key.shape[1]
+    parts = [part.split(at_once, dim=1) for part in (key, value)]
+    kept = [None] * len(parts[0]) if keep is None else keep.split(at_once, dim=1)
+    pooled = [_pool_some(*some, projections, run, size, with_position) for some in zip(*parts, kept, strict=True)]
+    keys, values, filled, means = zip(*pooled, strict=True)
+    position = _place(torch.cat(means, dim=1).transpose(1, 2), run, size) if with_position else None
+    keep = torch.cat(filled, dim=1).transpose(1, 2)
+    return SparseEntries(torch.cat(keys, dim=1), torch.cat(values, dim=1), keep, position, may_be_empty=True)
+
+
+def _pool_some(
+    key: Tensor,
+    value: Tensor,
+    keep: Tensor | None,
+    projections: list[Tensor],
+    run: int,
+    size: int,
+    with_position: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """For some runs, [B, E, H, D] keys and values, and [B, E, H]: whether the bucket has a token, and where they stand
+    in the run on average (None unless asked for).
+    """
     with torch.no_grad():
-        bucket = _buckets(key, keep, run, size, options.lsh_num_pre_rounds)
+        bucket = _buckets(key, keep, projections, run)
         count = _bucket_sums(torch.ones_like(key[..., :1], dtype=torch.float32), bucket, keep, run, size)
         mean = 1 / count.clamp(min=1)
-    position = None
+    place = None
     if with_position:
-        offset = (torch.arange(num_tokens, device=key.device, dtype=torch.float32) % run)[:, None, None]
-        offsets = _bucket_sums(offset.expand_as(key[..., :1]), bucket, keep, run, size)
-        position = _place((offsets / count.clamp(min=1)).squeeze(-1).transpose(1, 2), run, size)
+        offset = (torch.arange(key.shape[1], device=key.device, dtype=torch.float32) % run)[:, None, None]
+        place = (_bucket_sums(offset.expand_as(key[..., :1]), bucket, keep, run, size) * mean).squeeze(-1)
     key, value = ((_bucket_sums(part, bucket, keep, run, size) * mean).to(part.dtype) for part in (key, value))
-    return SparseEntries(key, value, (count > 0).squeeze(-1).transpose(1, 2), position, may_be_empty=True)
+    return key, value, (count > 0).squeeze(-1), place
 
 
-def _buckets(key: Tensor, keep: Tensor | None, run: int, size: int, num_pre_rounds: int) -> Tensor:
-    """The bucket 0 … size - 1 of every token: long [B, T, H], for keys [B, T, H, D].
+def _buckets(key: Tensor, keep: Tensor | None, projections: list[Tensor], run: int) -> Tensor:
+    """The bucket of every token in its run: long [B, T, H], for keys [B, T, H, D]. A round has a projection
+    [H, D, buckets / 2].
 
-    Rounds at full size merge near-duplicates first, then the sums of what they merged are hashed again. A bucket is the
-    arg max of [score, -score] over random projections, for which keys need not be unit vectors.
+    The first rounds have a bucket for every token of the run and merge near-duplicates, then the sums of what they
+    merged are hashed again. A bucket is the arg max of [score, -score], for which keys need not be unit vectors.
     """
-    num_tokens, heads, width = key.shape[1:]
+    num_tokens, heads = key.shape[1:3]
     num_runs = num_tokens // run
     bucket = torch.arange(run, device=key.device)[:, None].expand(run, heads).repeat(key.shape[0], num_runs, 1)
-    for done, round_size in enumerate([run] * num_pre_rounds + [size]):
+    for done, projection in enumerate(projections):
         points = _bucket_sums(key, bucket, keep, run, run).to(key.dtype) if done else key
-        projection = _projection(heads, width, round_size // 2, LSH_SEED + done, key.device).to(key.dtype)
         score = (points.transpose(1, 2) @ projection).transpose(1, 2)
         nearest = score.abs().max(-1, keepdim=True).indices  # several times faster than `argmax` here
-        point_bucket = (nearest + (score.gather(-1, nearest) < 0) * (round_size // 2)).squeeze(-1)
+        point_bucket = (nearest + (score.gather(-1, nearest) < 0) * projection.shape[-1]).squeeze(-1)
         point_bucket = point_bucket.unflatten(1, (num_runs, -1))
         bucket = point_bucket.gather(2, bucket.unflatten(1, (num_runs, -1))).flatten(1, 2)
     return bucket

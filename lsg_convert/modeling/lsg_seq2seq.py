@@ -7,10 +7,11 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .lsg_compat import wants_dict
 from .lsg_encoder import refuse_head_mask
+from .lsg_linear import WithOneDNNLinears
 from .lsg_options import LSGOptions
 
 
-class LSGSeq2SeqModel:
+class LSGSeq2SeqModel(WithOneDNNLinears):
     """Mixed in before a library encoder-decoder model whose encoder is LSG."""
 
     options: LSGOptions

@@ -11,6 +11,7 @@ import torch
 from transformers.utils import logging
 
 from .lsg_encoder import LSGEncoder, finish, refuse_head_mask
+from .lsg_linear import WithOneDNNLinears
 from .lsg_options import LSGOptions
 from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
 from .lsg_seq2seq import LSGSeq2SeqModel
@@ -105,7 +106,7 @@ class LSGT5StyleEncoder(LSGEncoder):
         return finish(encoded, self.config, return_dict)
 
 
-class LSGT5StyleModel:
+class LSGT5StyleModel(WithOneDNNLinears):
     """Mixed in before a library model whose encoder is built like T5's: its encoder becomes `lsg_encoder`."""
 
     lsg_encoder: type

@@ -19,6 +19,7 @@ from .lsg_compat import run_layer  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import chooses_flex  # noqa: F401
 from .lsg_heads import LSGHead
+from .lsg_linear import OneDNNLinear  # noqa: F401
 from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 from .lsg_windows import KeyMask  # noqa: F401

@@ -14,6 +14,7 @@ from transformers.utils import logging
 from .lsg_compat import run_layer  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import chooses_flex  # noqa: F401
+from .lsg_linear import use_onednn_linears
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
 
@@ -42,6 +43,7 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
                 setattr(config.encoder, name, value)
             encoder = self.lsg_encoder(config.encoder)
         super().__init__(config, encoder, decoder)
+        use_onednn_linears(self)
         self.options = LSGOptions.from_config(self.config.encoder)
         self.encoder.passes_globals_to_decoder = self.options.pass_global_tokens_to_decoder
 

@@ -108,7 +108,8 @@ def test_the_bias_is_trained(folder: Path) -> None:
         assert all(gradient.abs().max() > 0 for gradient in gradients[-1])
     for gradient in gradients[1:]:
         for ours, expected in zip(gradient, gradients[0], strict=True):
-            assert torch.allclose(ours, expected, rtol=1e-4, atol=1e-5)
+            # layers add up in another order then
+            assert (ours - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 @torch.no_grad()

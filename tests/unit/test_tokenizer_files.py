@@ -43,7 +43,7 @@ def test_finds_what_the_library_finds(layout_name: str, named: bool, folder: Pat
     write_tokenizer(layout_name, folder, 64)
     if not named and DEFAULT_TOKENS[LAYOUTS[layout_name].tokenizer_class.removesuffix("Fast")]:
         without_tokens(folder, layout_name)
-    files = read_tokenizer_files(folder, "none", [])
+    files = read_tokenizer_files(folder, None, [])
     assert files is not None
     tokenizer = AutoTokenizer.from_pretrained(folder)
     expected = {role: getattr(tokenizer, f"{role}_token_id") for role in ROLES}
@@ -62,7 +62,7 @@ def test_a_class_that_nobody_names_is_the_library_s(model_type: str, tmp_path: P
     folder = make_checkpoint(model_type, None, tmp_path / "tiny")
     without_tokens(folder, model_type, tokenizer_class=None)
     expected = special_tokens(AutoTokenizer.from_pretrained(folder), 10**6, FAMILIES[model_type])
-    assert read_tokenizer_files(folder, model_type, []) is not None
+    assert read_tokenizer_files(folder, FAMILIES[model_type].tokenizer_class, []) is not None
     assert read_special_tokens(folder, 10**6, FAMILIES[model_type]) == expected
     AutoTokenizer.from_pretrained(folder)  # of the class that was written down
 
@@ -75,27 +75,27 @@ class TestLeavesToTheLibrary:
 
     def test_a_class_that_is_not_known(self, bert: Path) -> None:
         change(bert / "tokenizer_config.json", tokenizer_class="HerbertTokenizer")
-        assert read_tokenizer_files(bert, "bert", []) is None
+        assert read_tokenizer_files(bert, None, []) is None
 
     def test_a_vocabulary_without_tokenizer_json(self, bert: Path) -> None:
         (bert / "tokenizer.json").unlink()
-        assert read_tokenizer_files(bert, "bert", []) is None
+        assert read_tokenizer_files(bert, None, []) is None
 
     def test_a_broken_tokenizer_json(self, bert: Path) -> None:
         (bert / "tokenizer.json").write_text('{"model": 3}')
-        assert read_tokenizer_files(bert, "bert", []) is None
+        assert read_tokenizer_files(bert, None, []) is None
 
     def test_files_that_contradict_each_other(self, bert: Path) -> None:
         change(bert / "special_tokens_map.json", mask_token="[UNK]")
-        assert read_tokenizer_files(bert, "bert", []) is None
+        assert read_tokenizer_files(bert, None, []) is None
 
     def test_a_token_outside_the_vocabulary(self, bert: Path) -> None:
         for name in ("tokenizer_config.json", "special_tokens_map.json"):
             change(bert / name, mask_token="[NEW]")
-        assert read_tokenizer_files(bert, "bert", []) is None
+        assert read_tokenizer_files(bert, None, []) is None
 
     def test_a_named_token_outside_the_vocabulary(self, bert: Path) -> None:
-        assert read_tokenizer_files(bert, "bert", ["<extra_id_0>"]) is None
+        assert read_tokenizer_files(bert, None, ["<extra_id_0>"]) is None
 
 
 def test_tokens_may_be_objects(folder: Path) -> None:
@@ -103,5 +103,5 @@ def test_tokens_may_be_objects(folder: Path) -> None:
     token = {"content": "[SEP]", "__type": "AddedToken", "lstrip": True}
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         change(folder / name, mask_token=token)
-    files = read_tokenizer_files(folder, "bert", [])
+    files = read_tokenizer_files(folder, None, [])
     assert files is not None and files.roles["mask"] == files.roles["sep"]
