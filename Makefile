@@ -56,8 +56,9 @@ bench-peers: $(VENV)/.dev ## set up lsg-converter 0.1.9 in an environment of its
 	$(BIN)/python benchmarks/speed.py --sides "lsg;dense;lsg-converter" --tokens 4096
 
 bench-gpu: $(VENV)/.dev ## forward and training on a GPU in bfloat16, FlexAttention and SDPA against dense flash attention
-	$(BIN)/python benchmarks/speed.py --device cuda --dtype bfloat16 --modes forward,train --batch 4 \
-		--tokens 4096,16384 --sides "lsg;lsg:attention_backend=sdpa;dense;longformer" --json benchmarks/gpu.json
+	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/speed.py --device cuda --dtype bfloat16 --modes forward,train --batch 4 --tokens 4096,16384 \
+		--sides "lsg;lsg:attention_backend=flex;dense;lsg-converter;longformer" --json benchmarks/gpu.json
 
 clean: ## remove what the targets made, environments included
 	rm -rf .envs demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis $(VENV)

@@ -1,12 +1,14 @@
 """One layer's attention by itself: every selection against dense SDPA and against the layer's linear maps, in turns.
 
 `python benchmarks/attention.py --tokens 4096` prints medians, the share of a layer that attention takes, and each
-selection's time over that of `pooling`. `--clock cpu --threads 1` is for a machine that others use too.
+selection's time over that of `pooling`. The linear maps are those of an LSG model (`lsg_linear.py`), and torch's own.
+`--clock cpu --threads 1` is for a machine that others use too.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import statistics
 import sys
@@ -15,15 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lsg_convert.meter import measure
 from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
+from lsg_convert.modeling.lsg_linear import use_onednn_linears
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES, LSGOptions
 
 HEADS, WIDTH, INNER = 12, 64, 3072
+TORCHS_MAPS = "torch's maps"
 LAYERS = 4  # runs in a row, as a model's layers are: the first one finds no memory to use again
 
 
@@ -45,7 +50,7 @@ def main() -> None:
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(arguments.rounds + 1):
         for name, call in sides.items():
-            sample = measure(lambda call=call: [call() for _ in range(LAYERS)], arguments.device)
+            sample = measure(lambda call=call: [call() for _ in range(LAYERS)], arguments.device, memory=False)
             seconds = sample.seconds if arguments.clock == "wall" else sample.cpu_seconds
             if turn:  # the first turn warms up
                 times[name].append(seconds / LAYERS)
@@ -56,6 +61,7 @@ def main() -> None:
         if name in SPARSITY_TYPES:
             line += f" {seconds / medians['dense']:6.2f} × dense {seconds / medians['pooling']:6.2f} × pooling"
             line += f" {seconds / (seconds + medians['linear maps']):7.1%} of attention and linear maps"
+            line += f" ({seconds / (seconds + medians[TORCHS_MAPS]):.1%} with torch's)"
         print(line)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps({"medians": medians, **vars(arguments)}, indent=1) + "\n")
@@ -68,22 +74,35 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
     heads = [torch.randn(1, tokens + 1, HEADS, WIDTH, **options) for _ in range(3)]
     query, key, value = (part.transpose(1, 2) for part in heads)
     hidden = torch.randn(1, tokens, model_width, **options)
-    projections = [torch.randn(model_width, model_width, **options) for _ in range(4)]
-    inner = [torch.randn(INNER, model_width, **options), torch.randn(model_width, INNER, **options)]
     mask = KeyMask(None, 1, tokens, 1, True, torch.device(device))
-
-    def maps() -> torch.Tensor:
-        total = sum(functional.linear(hidden, weight) for weight in projections)
-        return total + functional.linear(functional.gelu(functional.linear(hidden, inner[0])), inner[1])
-
+    torchs = _Maps(model_width).to(device, dtype).requires_grad_(train)
+    ours = copy.deepcopy(torchs)
+    use_onednn_linears(ours)
     calls: dict[str, Callable[[], torch.Tensor]] = {
-        "linear maps": maps,
+        TORCHS_MAPS: lambda: torchs(hidden),
+        "linear maps": lambda: ours(hidden),
         "dense": lambda: functional.scaled_dot_product_attention(query, key, value),
     }
     for kind in SPARSITY_TYPES:
         calls[kind] = _lsg_call(query, key, value, mask, LSGOptions(sparsity_type=kind))
-    leaves = {name: [hidden, *projections, *inner] if name == "linear maps" else heads for name in calls}
+    leaves = dict.fromkeys(calls, heads)
+    leaves |= {TORCHS_MAPS: [hidden, *torchs.parameters()], "linear maps": [hidden, *ours.parameters()]}
     return {name: _step(call, leaves[name], train) for name, call in calls.items()}
+
+
+class _Maps(nn.Module):
+    """What a layer has beside its attention, but for norms and sums: 4 projections and the feed-forward part."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.projections = nn.ModuleList(nn.Linear(width, width) for _ in range(4))
+        self.inner, self.outer = nn.Linear(width, INNER), nn.Linear(INNER, width)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        total = self.outer(functional.gelu(self.inner(hidden)))
+        for projection in self.projections:
+            total = total + projection(hidden)
+        return total
 
 
 def _lsg_call(

@@ -1,7 +1,8 @@
 """Time and memory of encoders of one size, in turns: `python benchmarks/speed.py --sides lsg,dense --tokens 4096,8192`.
 
 Every side is a process of its own; they take turns, so that what else the machine does meets all of them alike. Figures
-are medians over the rounds, ratios those of medians, against the first side. Memory is the peak above the weights.
+are medians over the rounds, ratios those of medians, against the first side. Memory is the peak above the weights in
+the run that warms up, since measuring it takes time.
 `lsg-converter` runs in the environment that `benchmarks/peers.py` makes.
 """
 
@@ -22,7 +23,6 @@ sys.path.insert(0, str(HERE.parent))
 from lsg_convert.bench import describe_machine  # noqa: E402
 from lsg_convert.plot import write_plot  # noqa: E402
 
-WARM_UP = 1024  # tokens; what is set up once does not depend on the length
 PEERS = HERE.parent / ".envs" / "lsg-converter" / "bin" / "python"
 
 
@@ -33,19 +33,18 @@ class Side:
         self.name = name
         python = str(arguments.peers) if name.startswith("lsg-converter") else sys.executable
         command = [python, str(HERE / "worker.py"), name, "--dtype", arguments.dtype, "--device", arguments.device]
-        # A thread that waits must not burn the time of the side whose turn it is.
-        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "HF_HUB_OFFLINE": "1"}
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
         self.process = subprocess.Popen(
             [*command, "--threads", str(arguments.threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
         )  # fmt: skip
         self._read()
 
-    def run(self, mode: str, tokens: int, batch: int, seed: int) -> dict[str, Any] | None:
+    def run(self, mode: str, tokens: int, batch: int, seed: int, memory: bool = False) -> dict[str, Any] | None:
         """One run; None when the side cannot do it (any more)."""
         if self.process.poll() is not None:
             return None
-        request = {"mode": mode, "tokens": tokens, "batch": batch, "seed": seed}
+        request = {"mode": mode, "tokens": tokens, "batch": batch, "seed": seed, "memory": memory}
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
@@ -74,14 +73,13 @@ def main() -> None:
         for batch in _numbers(arguments.batch):
             for tokens in _numbers(arguments.tokens):
                 samples: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
-                for side in sides:  # warm up
-                    side.run(mode, min(tokens, WARM_UP), batch, 0)
+                warm = {side.name: side.run(mode, tokens, batch, 0, memory=True) for side in sides}
                 for turn in range(arguments.rounds):
                     for side in sides:
                         sample = side.run(mode, tokens, batch, turn)
                         if sample:
                             samples[side.name].append(sample)
-                results += rows(samples, mode, batch, tokens, arguments.clock)
+                results += rows(warm, samples, mode, batch, tokens, arguments.clock)
                 for row in results[-len(sides) :]:
                     print(render(row), flush=True)
     for side in sides:
@@ -118,7 +116,12 @@ def parse() -> argparse.Namespace:
 
 
 def rows(
-    samples: dict[str, list[dict[str, Any]]], mode: str, batch: int, tokens: int, clock: str
+    warm: dict[str, dict[str, Any] | None],
+    samples: dict[str, list[dict[str, Any]]],
+    mode: str,
+    batch: int,
+    tokens: int,
+    clock: str,
 ) -> list[dict[str, Any]]:
     """Medians, spread, and ratios to the first side."""
     found = []
@@ -127,8 +130,8 @@ def rows(
         if runs:
             times = [run[clock] for run in runs]
             row |= {"seconds": statistics.median(times), "fastest": min(times), "slowest": max(times)}
-            peaks = [run["peak"] for run in runs if run["peak"] is not None]
-            row["megabytes"] = statistics.median(peaks) / 1e6 if peaks else None
+            peak = (warm[name] or {}).get("peak")
+            row["megabytes"] = None if peak is None else peak / 1e6
         found.append(row)
     first = found[0]
     for row in found:

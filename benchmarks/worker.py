@@ -42,7 +42,7 @@ def main() -> None:
         with contextlib.redirect_stdout(sys.stderr):
             torch.manual_seed(request["seed"])
             ids = torch.randint(5, VOCABULARY, (request["batch"], request["tokens"]), device=arguments.device)
-            sample = measure(_call(model, ids, request["mode"]), arguments.device)
+            sample = measure(_call(model, ids, request["mode"]), arguments.device, request["memory"])
         _answer(answers, {"wall": sample.seconds, "cpu": sample.cpu_seconds, "peak": sample.peak_bytes})
 
 

@@ -31,6 +31,7 @@ class BenchReport:
     rounds: int
     notes: list[str] = field(default_factory=list)
     samples: dict[tuple[str, int, str], list[Sample]] = field(default_factory=dict)
+    peaks: dict[tuple[str, int, str], int | None] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each mode and length, with the ratio converted / dense."""
@@ -41,9 +42,9 @@ class BenchReport:
                 samples = self.samples.get((mode, length, side))
                 if samples:
                     row[f"{side}_s"] = round(summarize([sample.seconds for sample in samples])["median"], 4)
-                    peaks = [sample.peak_bytes for sample in samples if sample.peak_bytes is not None]
-                    if peaks:
-                        row[f"{side}_mb"] = round(max(peaks) / 1e6, 1)
+                    peak = self.peaks.get((mode, length, side))
+                    if peak is not None:
+                        row[f"{side}_mb"] = round(peak / 1e6, 1)
             for unit, name in (("s", "time_ratio"), ("mb", "memory_ratio")):
                 ours, theirs = row.get(f"{CONVERTED}_{unit}"), row.get(f"{DENSE}_{unit}")
                 if ours is not None and theirs:
@@ -118,9 +119,11 @@ def run_benchmark(
                 ids = torch.randint(5, config["vocab_size"], (1, length), device=device)
                 for turn in range(rounds + 1):
                     for side, encoder in sides.items():
-                        sample = measure(_step(encoder, ids, mode), device)
-                        if turn:  # the first one warms up
+                        sample = measure(_step(encoder, ids, mode), device, memory=not turn)
+                        if turn:
                             report.samples.setdefault((mode, length, side), []).append(sample)
+                        else:  # the first one warms up
+                            report.peaks[mode, length, side] = sample.peak_bytes
                         advance(1)
     return report
 

@@ -24,11 +24,16 @@ class Sample:
     peak_bytes: int | None
 
 
-def measure(call: Callable[[], Any], device: str = "cpu") -> Sample:
-    """Run `call` once, and measure it."""
+def measure(call: Callable[[], Any], device: str = "cpu", memory: bool = True) -> Sample:
+    """Run `call` once, and measure it.
+
+    On a CPU `memory` costs time, because it begins with giving back what is free: measure one or the other.
+    """
     gc.collect()
     on_gpu = device.startswith("cuda")
-    before = _start_gpu(device) if on_gpu else _start_cpu()
+    before = None
+    if memory:
+        before = _start_gpu(device) if on_gpu else _start_cpu()
     started, cpu_started = time.perf_counter(), time.process_time()
     result = call()
     if on_gpu:
@@ -36,7 +41,9 @@ def measure(call: Callable[[], Any], device: str = "cpu") -> Sample:
 
         torch.cuda.synchronize(device)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
-    peak = _peak_gpu(device) if on_gpu else _memory("VmHWM")
+    peak = None
+    if before is not None:
+        peak = _peak_gpu(device) if on_gpu else _memory("VmHWM")
     del result
     return Sample(seconds, cpu_seconds, None if before is None or peak is None else max(0, peak - before))
 

@@ -6,7 +6,6 @@ This is what `--dry-run` and `inspect` print, and what `convert` carries out.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from math import prod
 from typing import Any
 
 from lsg_convert.checkpoint import Checkpoint
@@ -14,33 +13,11 @@ from lsg_convert.errors import RequestError
 from lsg_convert.families import FAMILIES, Family, family_of
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.layout import Layout, check_shapes, find_layout
-from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, PUBLISHED_PREFIX, LSGOptions
+from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
 from lsg_convert.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.safe_files import printable, read_json_object, safe_file
-
-_FLOATS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-
-
-@dataclass(frozen=True)
-class TensorPlan:
-    """One tensor of the output. Actions: copy (bytes), cast, extend (repeat position rows), compute (sinusoids), new,
-    replace (globals), zeros.
-    """
-
-    name: str
-    action: str
-    dtype: str
-    shape: tuple[int, ...]
-    source: str | None = None
-    offset: int = 0  # extend: rows before position 0
-    source_length: int = 0  # extend: positions of the source
-    sinusoid: str | None = None  # compute: the formula in `positions.SINUSOIDS`
-
-    @property
-    def nbytes(self) -> int:
-        """Size in bytes, of a tensor whose dtype the conversion chose."""
-        return prod(self.shape) * _BYTES.get(self.dtype, 0)
+from lsg_convert.target_config import target_config
+from lsg_convert.tensor_plan import TensorPlan, plan_tensors
 
 
 @dataclass(frozen=True)
@@ -134,7 +111,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         )
     if is_lsg_source and options.keep_first_global_token and options.global_init is None:
         notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
-    tensors, dropped = _plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
+    tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
     sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
     nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
     return Plan(
@@ -151,7 +128,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         global_init=_global_init(family, options, is_lsg_source),
         tensors=tensors,
         dropped=dropped,
-        config=_target_config(config, family, architecture, lsg, max_len, options.dtype),
+        config=target_config(config, family, architecture, lsg, max_len, options.dtype),
         nbytes=nbytes,
         notes=tuple(notes),
     )
@@ -248,97 +225,3 @@ def _global_init(family: Family, options: ConvertOptions, is_lsg_source: bool) -
         return "keep"
     # Where positions do not tell them apart, mask tokens would be one and the same global, and stay so in training.
     return options.global_init or ("mask" if family.positions else "random")
-
-
-def _plan_tensors(
-    checkpoint: Checkpoint,
-    family: Family,
-    layout: Layout,
-    options: ConvertOptions,
-    max_len: int,
-    is_lsg_source: bool,
-) -> tuple[tuple[TensorPlan, ...], tuple[str, ...]]:
-    config = family.encoder_config(checkpoint.config)
-    cast = _FLOATS.get(options.dtype)
-    tables = {layout.name(table.tensor): table for table in family.positions}
-    obsolete = {layout.name(name) for name in family.obsolete_tensors}
-    planned: list[TensorPlan] = []
-    dropped: list[str] = []
-    for name, source in _tensors_to_write(checkpoint, family, layout).items():
-        info = checkpoint.tensors[source]
-        is_float = info.dtype in _BYTES
-        dtype = cast if cast and is_float else info.dtype
-        if name in obsolete:
-            dropped.append(name)
-        elif name in tables and info.shape[0] - (offset := tables[name].offset(config)) < max_len:
-            shape, length = (offset + max_len, *info.shape[1:]), info.shape[0] - offset
-            sinusoid = tables[name].sinusoid
-            action = "extend" if sinusoid is None else "compute"
-            planned.append(TensorPlan(name, action, dtype, shape, source, offset, length, sinusoid))
-        elif name == layout.global_embeddings and options.global_init is not None:
-            planned.append(TensorPlan(name, "replace", dtype, info.shape, source))
-        else:
-            planned.append(TensorPlan(name, "copy" if dtype == info.dtype else "cast", dtype, info.shape, source))
-    if not is_lsg_source:
-        words = checkpoint.tensors[layout.word_embeddings]
-        dtype = cast or words.dtype
-        planned.append(TensorPlan(layout.global_embeddings, "new", dtype, (MAX_GLOBAL_TOKENS, words.shape[1])))
-        if family.global_bias is not None:
-            # A tensor and not a default of the code: a folder's own weights are all that its model has.
-            shape = (config[family.num_heads],)
-            planned.append(TensorPlan(layout.name(family.global_bias), "zeros", dtype, shape))
-    return tuple(planned), tuple(dropped)
-
-
-def _tensors_to_write(checkpoint: Checkpoint, family: Family, layout: Layout) -> dict[str, str]:
-    """Name in the output → tensor of the checkpoint. Of tied tensors that were pickled together one is written, the
-    family's first; all of them where the config says that they are not tied, or will no longer be.
-    """
-    aliases = checkpoint.aliases
-    words = next((name for name in map(layout.name, family.word_embeddings) if name in checkpoint.tensors), "")
-    original = aliases.get(words, words)
-    tied = {name for name in map(layout.name, family.always_tied) if aliases.get(name, name) == original} - {words}
-    every = {name: name for name in checkpoint.tensors if name not in tied}
-    config = checkpoint.config
-    if config.get("tie_word_embeddings", True) is False or config.get("tie_encoder_decoder"):
-        return every
-    if words in aliases:
-        every.pop(original, None)
-        every[words] = original
-    return {name: source for name, source in every.items() if name == words or name not in aliases}
-
-
-def _target_config(
-    config: dict[str, Any], family: Family, architecture: str, lsg: LSGOptions, max_len: int, dtype: str
-) -> dict[str, Any]:
-    """The source's config with the LSG fields, our classes and the new length; `model_type` stays the source's."""
-    target = _without_foreign(config)
-    target |= asdict(lsg)
-    target["architectures"] = [family.lsg_class(architecture)]
-    target["auto_map"] = family.auto_map()
-    if target.get("tie_encoder_decoder"):
-        target["tie_encoder_decoder"] = False  # the encoder's positions are no longer the decoder's
-    encoder = target if family.config_part is None else target[family.config_part]
-    # What a config that does not say means; 5.0.0 knows no default for some families, and ties nothing then.
-    encoder.setdefault("tie_word_embeddings", True)
-    if family.positions:
-        encoder["max_position_embeddings"] = max_len + family.config_positions_offset(encoder)
-    else:
-        encoder[family.trained_length[0]] = max_len
-    if dtype != "keep":
-        for part in (target, *(value for value in target.values() if isinstance(value, dict))):
-            for key in {"torch_dtype", "dtype"} & part.keys():
-                part[key] = dtype
-        if "torch_dtype" not in target and "dtype" not in target:
-            target["torch_dtype"] = dtype
-    return target
-
-
-def _without_foreign(config: dict[str, Any]) -> dict[str, Any]:
-    """A copy without what speaks of the source's place and code, in nested configurations too."""
-    foreign = {"auto_map", "base_model_prefix", "_name_or_path", "custom_pipelines"}
-    return {
-        key: _without_foreign(value) if isinstance(value, dict) else value
-        for key, value in config.items()
-        if key not in foreign
-    }

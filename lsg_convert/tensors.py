@@ -10,11 +10,12 @@ from lsg_convert.checkpoint import Checkpoint
 from lsg_convert.floats import converted, from_float32, to_float32
 from lsg_convert.global_tokens import EmbeddingTables, global_embeddings
 from lsg_convert.options import ConvertOptions
-from lsg_convert.plan import Plan, TensorPlan
+from lsg_convert.plan import Plan
 from lsg_convert.positions import check_sinusoids, sinusoids, source_rows
 from lsg_convert.safetensors_header import DTYPE_SIZES
 from lsg_convert.special_tokens import SpecialTokens
 from lsg_convert.tensor_bytes import CHUNK
+from lsg_convert.tensor_plan import TensorPlan
 from lsg_convert.writer import FileRange, TensorEntry
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from lsg_convert.plan import TensorPlan
 from lsg_convert.special_tokens import special_tokens
 from lsg_convert.tensor_bytes import CHUNK, torch_dtype
+from lsg_convert.tensor_plan import TensorPlan
 from lsg_convert.tensors import tensor_entries
 from lsg_convert.verify.first_global import first_token
 

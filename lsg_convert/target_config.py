@@ -1,0 +1,45 @@
+"""The configuration of the converted model: the source's, with what LSG adds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from lsg_convert.families import Family
+from lsg_convert.modeling.lsg_options import LSGOptions
+
+
+def target_config(
+    config: dict[str, Any], family: Family, architecture: str, lsg: LSGOptions, max_len: int, dtype: str
+) -> dict[str, Any]:
+    """The source's config with the LSG fields, our classes and the new length; `model_type` stays the source's."""
+    target = _without_foreign(config)
+    target |= asdict(lsg)
+    target["architectures"] = [family.lsg_class(architecture)]
+    target["auto_map"] = family.auto_map()
+    if target.get("tie_encoder_decoder"):
+        target["tie_encoder_decoder"] = False  # the encoder's positions are no longer the decoder's
+    encoder = target if family.config_part is None else target[family.config_part]
+    # What a config that does not say means; 5.0.0 knows no default for some families, and ties nothing then.
+    encoder.setdefault("tie_word_embeddings", True)
+    if family.positions:
+        encoder["max_position_embeddings"] = max_len + family.config_positions_offset(encoder)
+    else:
+        encoder[family.trained_length[0]] = max_len
+    if dtype != "keep":
+        for part in (target, *(value for value in target.values() if isinstance(value, dict))):
+            for key in {"torch_dtype", "dtype"} & part.keys():
+                part[key] = dtype
+        if "torch_dtype" not in target and "dtype" not in target:
+            target["torch_dtype"] = dtype
+    return target
+
+
+def _without_foreign(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy without what speaks of the source's place and code, in nested configurations too."""
+    foreign = {"auto_map", "base_model_prefix", "_name_or_path", "custom_pipelines"}
+    return {
+        key: _without_foreign(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in foreign
+    }
