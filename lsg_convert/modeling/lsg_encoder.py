@@ -5,7 +5,7 @@ The sequence that the layers see is [globals | tokens | padding up to whole bloc
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -17,8 +17,17 @@ from .lsg_attention import KeyMask, lsg_attention
 from .lsg_compat import as_tuple, run_layer, self_attention_inputs, self_attention_values, wants_dict
 from .lsg_linear import WithOneDNNLinears
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
+from .lsg_windows import is_eager_on_cpu
 
 logger = logging.get_logger(__name__)
+
+TOKENS_AT_ONCE = 512  # that a layer's feed-forward part gets on a CPU
+
+
+class Attended(NamedTuple):
+    """What a layer gets in place of a `KeyMask` when attention is done: the context [1, n, width] of its tokens."""
+
+    context: torch.Tensor
 
 
 class LSGSelfAttention(nn.Module):
@@ -62,9 +71,10 @@ class LSGSelfAttention(nn.Module):
         return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """What a library layer calls, with the `KeyMask` that `LSGEncoder.encode` hands it as attention mask."""
-        hidden_states, key_mask = self_attention_inputs(*args, **kwargs)
-        return self_attention_values(self.project(self.attend(hidden_states, key_mask), hidden_states))
+        """What a library layer calls, with what `LSGEncoder.run_layer` hands it as attention mask."""
+        hidden_states, given = self_attention_inputs(*args, **kwargs)
+        context = given.context if isinstance(given, Attended) else self.attend(hidden_states, given)
+        return self_attention_values(self.project(context, hidden_states))
 
     def project(self, context: torch.Tensor, hidden_states: torch.Tensor) -> torch.Tensor:
         """What the library's module makes of the attention context [batch, length, width] of `hidden_states`."""
@@ -88,6 +98,7 @@ class LSGEncoder(WithOneDNNLinears):
     options: LSGOptions
     global_embeddings_holder = ""  # the submodule that holds `global_embeddings`; the encoder itself unless named
     self_attention: type[LSGSelfAttention] = LSGSelfAttention
+    attention_norm: str | None = None  # the submodule of a layer that normalises what attention gets, if there is one
     final_norm: str | None = None  # the submodule that normalises what the last layer returns, if there is one
     passes_globals_to_decoder = False
     supports_gradient_checkpointing = True  # `run_layer` does it, for layers of the library that do not too
@@ -157,7 +168,7 @@ class LSGEncoder(WithOneDNNLinears):
             output_hidden_states = getattr(self.config, "output_hidden_states", False)
         every_state = [self._trim(hidden_states, num_tokens)] if output_hidden_states else None
         for layer in layers:
-            hidden_states = run_layer(self, layer, hidden_states, key_mask)
+            hidden_states = self.run_layer(layer, hidden_states, key_mask)
             if every_state is not None:
                 every_state.append(self._trim(hidden_states, num_tokens))
         hidden_states = self._trim(hidden_states, num_tokens)
@@ -168,6 +179,24 @@ class LSGEncoder(WithOneDNNLinears):
         return BaseModelOutput(
             last_hidden_state=hidden_states, hidden_states=None if every_state is None else tuple(every_state)
         )
+
+    def run_layer(self, layer: nn.Module, hidden_states: torch.Tensor, key_mask: KeyMask) -> torch.Tensor:
+        """Run one layer on `hidden_states` [batch, G + T, width].
+
+        Where it saves memory and time, attention comes first, for all tokens, and the rest of the layer after it for
+        some tokens at a time: the feed-forward part is four times as wide as the rest.
+        """
+        if not _runs_in_parts(layer, hidden_states):
+            return run_layer(self, layer, hidden_states, key_mask)
+        attention = next(module for module in layer.modules() if isinstance(module, LSGSelfAttention))
+        norm = nn.Identity() if self.attention_norm is None else layer.get_submodule(self.attention_norm)
+        context = attention.attend(norm(hidden_states), key_mask).flatten(0, 1)
+        tokens = hidden_states.flatten(0, 1)
+        result = torch.empty_like(tokens)
+        for start in range(0, len(tokens), TOKENS_AT_ONCE):
+            some = slice(start, start + TOKENS_AT_ONCE)
+            result[some] = run_layer(self, layer, tokens[None, some], Attended(context[None, some]))[0]
+        return result.view_as(hidden_states)
 
     def _token_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> torch.Tensor | None:
         if attention_mask is None:
@@ -211,6 +240,17 @@ class LSGEncoder(WithOneDNNLinears):
         if not (self.options.pool_with_global and num_globals):
             return tokens
         return torch.cat([hidden_states[:, :1], tokens[:, 1:]], dim=1)
+
+
+def _runs_in_parts(layer: nn.Module, hidden_states: torch.Tensor) -> bool:
+    """Whether a layer may be called several times: no gradient, dropout or hook notices."""
+    if torch.is_grad_enabled() or layer.training or not is_eager_on_cpu(hidden_states.device):
+        return False
+    if hidden_states.shape[:2].numel() <= TOKENS_AT_ONCE:
+        return False
+    return not any(
+        module._forward_hooks or module._forward_pre_hooks or hasattr(module, "_hf_hook") for module in layer.modules()
+    )
 
 
 def check_length(num_tokens: int, max_tokens: int) -> None:

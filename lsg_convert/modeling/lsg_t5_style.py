@@ -55,6 +55,7 @@ class LSGT5StyleEncoder(LSGEncoder):
     """Mixed in before a library encoder built like T5's."""
 
     self_attention: type[LSGBiasOwningSelfAttention] = LSGT5SelfAttention
+    attention_norm = "layer.0.layer_norm"
     final_norm = "final_layer_norm"
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:

@@ -36,6 +36,7 @@ class LSGBlenderbotEncoder(LSGBartStyleEncoder, BlenderbotEncoder):
 
     embedding_norm = None
     positions_take_shape = True
+    attention_norm = "self_attn_layer_norm"
     final_norm = "layer_norm"
 
 

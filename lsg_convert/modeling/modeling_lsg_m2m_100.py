@@ -35,6 +35,7 @@ class LSGM2M100Encoder(LSGBartStyleEncoder, M2M100Encoder):
     config_class = LSGM2M100Config
 
     embedding_norm = None
+    attention_norm = "self_attn_layer_norm"
     final_norm = "layer_norm"
 
     def token_positions(self, inputs_embeds: torch.Tensor, input_ids: torch.Tensor | None) -> torch.Tensor:

@@ -36,6 +36,7 @@ class LSGMBartEncoder(LSGBartStyleEncoder, MBartEncoder):
 
     config_class = LSGMBartConfig
 
+    attention_norm = "self_attn_layer_norm"
     final_norm = "layer_norm"
 
 

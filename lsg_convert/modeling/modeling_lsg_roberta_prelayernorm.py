@@ -37,6 +37,7 @@ class LSGRobertaPreLayerNormModel(LSGBertStyleModel, RobertaPreLayerNormModel):
     config_class = LSGRobertaPreLayerNormConfig
     _auto_class = "AutoModel"
 
+    attention_norm = "attention.LayerNorm"
     final_norm = "LayerNorm"
 
 

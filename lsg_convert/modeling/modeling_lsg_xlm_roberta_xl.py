@@ -38,6 +38,7 @@ class LSGXLMRobertaXLModel(LSGBertStyleModel, XLMRobertaXLModel):
     _auto_class = "AutoModel"
 
     globals_before = "embeddings.dropout"  # its embeddings are not normalised
+    attention_norm = "attention.self_attn_layer_norm"
     final_norm = "encoder.LayerNorm"
 
 

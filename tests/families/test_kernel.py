@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -60,3 +61,37 @@ def test_longer_than_the_positions(pair: MakePair, model_type: str, architecture
         pytest.skip("no position table, no limit")
     with pytest.raises(ValueError, match=r"positions for 128: truncate"):
         made.converted(**made.inputs(129))
+
+
+def shipped_encoder_module(model: Any) -> Any:
+    """The `lsg_encoder` that this model's code came with."""
+    classes = [kind for module in model.modules() for kind in type(module).__mro__ if kind.__name__ == "LSGEncoder"]
+    return sys.modules[classes[0].__module__]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL)
+def test_layers_in_parts_equal_whole_ones(
+    pair: MakePair, model_type: str, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without gradients a layer gets its tokens some at a time, across documents; a hook sees them all at once."""
+    made = pair(model_type, architecture)
+    model, inputs = made.load(), made.inputs(51, padded=True)
+    whole, lengths = model(**inputs)[0], []
+    shipped = shipped_encoder_module(model)
+    monkeypatch.setattr(shipped, "TOKENS_AT_ONCE", 7)
+    run_layer = shipped.run_layer
+
+    def watched(encoder: Any, layer: Any, hidden_states: torch.Tensor, *args: Any) -> torch.Tensor:
+        lengths.append(hidden_states.shape[:2].numel())
+        return run_layer(encoder, layer, hidden_states, *args)
+
+    monkeypatch.setattr(shipped, "run_layer", watched)
+    assert (model(**inputs)[0] - whole).abs().max() <= CLOSE
+    assert max(lengths) == 7
+    lengths.clear()
+    linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+    for module in linear:
+        module.register_forward_hook(lambda *_: None)
+    assert (model(**inputs)[0] - whole).abs().max() <= CLOSE
+    assert min(lengths) > 50
