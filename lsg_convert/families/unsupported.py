@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lsg_convert.families import FAMILIES
 from lsg_convert.safe_files import printable
 
+_HAS_DECODER = "it comes with a decoder of its own, so it is converted by itself and not as half of a pair"
 _REASONS = {
     "its attention already reaches far": {
         "longformer", "led", "big_bird", "bigbird_pegasus", "longt5", "modernbert", "modernbert-decoder",
@@ -44,7 +46,8 @@ def why_unsupported(config: Mapping[str, Any]) -> str:
     if config.get("model_type") == "encoder-decoder":
         if not isinstance(encoder, Mapping):
             return "this encoder-decoder pair cannot be converted: its config.json does not describe an encoder"
-        return f"the encoder of this pair, model_type {_name(encoder)}, cannot be converted: {_reason(encoder)}"
+        reason = _HAS_DECODER if str(encoder.get("model_type")) in FAMILIES else _reason(encoder)
+        return f"the encoder of this pair, model_type {_name(encoder)}, cannot be converted: {reason}"
     if not isinstance(config.get("model_type"), str):
         return "config.json does not name a model_type, so the kind of model is not known"
     return f"model_type {_name(config)} cannot be converted: {_reason(config)}"

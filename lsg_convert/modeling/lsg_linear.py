@@ -84,10 +84,17 @@ def _suits_onednn(input: Tensor, weight: Tensor) -> bool:
         and type(weight) in (Tensor, nn.Parameter)
         and input.numel() > 0
         and bool(torch.backends.mkldnn.enabled)
-        and not torch.is_autocast_cpu_enabled()
+        and not _is_autocast()
         and not _is_transformed()
         and onednn_kernel() is not None
     )
+
+
+def _is_autocast() -> bool:
+    try:
+        return torch.is_autocast_enabled("cpu")
+    except TypeError:  # torch before 2.4
+        return torch.is_autocast_cpu_enabled()
 
 
 def _is_transformed() -> bool:

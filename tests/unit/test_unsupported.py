@@ -31,6 +31,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({}, "does not name a model_type"),
     ({"model_type": 7}, "does not name a model_type"),
     ({"model_type": "encoder-decoder", "encoder": {"model_type": "gpt2"}}, "encoder of this pair, model_type 'gpt2'"),
+    ({"model_type": "encoder-decoder", "encoder": {"model_type": "t5"}}, "comes with a decoder of its own"),
     ({"model_type": "encoder-decoder", "encoder": []}, "does not describe an encoder"),
 ]
 
