@@ -288,6 +288,40 @@ def test_flex_equals_the_oracle(kind, padding, num_globals):
         assert_equals_oracle(make_case(options, 320, padding=padding))
 
 
+@pytest.mark.parametrize("padding", ["none", "holes"])
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_flex_gradients_equal_the_oracles(padding, monkeypatch):
+    """On a CPU torch refuses to differentiate FlexAttention, though it can when nobody asks where it runs."""
+    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
+    case = make_case(options_of(block_size=32, sparse_block_size=32, attention_backend="flex"), 320, padding=padding)
+    gradients = []
+    for attention in (case.shipped, case.oracle):
+        inputs = [part.detach().requires_grad_() for part in (case.query, case.key, case.value)]
+        case.query, case.key, case.value = inputs
+        gradients.append(torch.autograd.grad(case.visible(attention()).sin().sum(), inputs))
+    for ours, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_flex_is_not_compiled_for_every_length(monkeypatch):
+    """Captured for one length, again for all that differ from it, and perhaps once more: never for each."""
+    from torch._dynamo.testing import CompileCounterWithBackend
+    from torch.nn.attention.flex_attention import flex_attention
+
+    torch._dynamo.reset()
+    graphs = CompileCounterWithBackend("aot_eager")
+    captured = torch.compile(flex_attention, backend=graphs)
+    monkeypatch.setattr("lsg_convert.modeling.lsg_flex._flex_attention", lambda device: captured)
+    options = options_of(block_size=32, sparse_block_size=32, attention_backend="flex")
+    lengths = (256, 320, 512, 640, 768, 1024, 1280)
+    with torch.no_grad():
+        for num_tokens in lengths:
+            for padding in ("none", "holes"):
+                assert_equals_oracle(make_case(options, num_tokens, padding=padding))
+    assert 1 <= graphs.frame_count <= 3 < len(lengths)
+    torch._dynamo.reset()
+
+
 def test_flex_says_what_it_cannot_do():
     with pytest.raises(ValueError, match="FlexAttention has no dropout; choose 'auto' or 'sdpa'"):
         make_case(options_of(attention_backend="flex"), 64).shipped(dropout_p=0.1)
