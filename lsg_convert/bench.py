@@ -114,6 +114,8 @@ def run_benchmark(
             CONVERTED: _converted_encoder(Path(folder), dtype, device),
             DENSE: _dense_encoder(dense_config, longest, dtype, device),
         }
+        for encoder in sides.values():  # weights are mapped from their file until they are used
+            _step(encoder, torch.randint(5, config["vocab_size"], (1, min(lengths)), device=device), "forward")()
         for mode in ("forward", "training step") if train else ("forward",):
             for length in lengths:
                 ids = torch.randint(5, config["vocab_size"], (1, length), device=device)
