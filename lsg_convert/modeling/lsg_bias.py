@@ -20,12 +20,14 @@ class PositionBias:
         self.relative = relative
         self.globals = globals_
         self._by_distance: Tensor | None = None
+        self._backwards: Tensor | None = None
 
     def by_distance(self, num_tokens: int) -> Tensor:
         """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1: all that is ever asked of `relative`."""
         if self._by_distance is None or self._by_distance.shape[1] != 2 * num_tokens - 1:
             distances = torch.arange(1 - num_tokens, num_tokens, device=self.globals.device)
             self._by_distance = self.relative(distances).movedim(-1, 0)
+            self._backwards = self._by_distance.flip(-1)
         return self._by_distance
 
     def dense(self, num_globals: int, num_tokens: int) -> Tensor:
@@ -51,7 +53,8 @@ class PositionBias:
         else:
             # Towards one key, queries in a row find their biases in a row, read backwards: many times faster to gather.
             # (Its gradient would be as large as all such rows.)
-            rows = table.flip(-1).unfold(1, query.shape[-1], 1)
+            assert self._backwards is not None
+            rows = self._backwards.unfold(1, query.shape[-1], 1)
             bias = rows[head, query[..., :1] - key + (num_tokens - 1)].transpose(-1, -2)
         towards_globals = self.globals.view(-1, *[1] * (key.dim() - 1)).expand(*bias.shape[:-1], num_globals)
         return torch.cat([towards_globals, bias], dim=-1)

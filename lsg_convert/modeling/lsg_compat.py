@@ -4,6 +4,8 @@ Everything else in these files is written once, for all of them.
 """
 
 import inspect
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -48,13 +50,18 @@ def run_layer(encoder: Any, layer: nn.Module, hidden_states: torch.Tensor, *args
     Below 5.0 layers return tuples and some demand a head mask; below 4.54 gradient checkpointing is the encoder's
     business, later the layer's own.
     """
-    kwargs = {name: None for name in ("layer_head_mask",) if name in inspect.signature(layer.forward).parameters}
+    kwargs = {"layer_head_mask": None} if _takes_head_mask(type(layer).forward) else {}
     if _checkpointed_by_encoder(encoder, layer):
         arguments = (hidden_states, *args, *kwargs.values())
         outputs = encoder._gradient_checkpointing_func(layer.__call__, *arguments)
     else:
         outputs = layer(hidden_states, *args, **kwargs)
     return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+@cache
+def _takes_head_mask(forward: Callable[..., Any]) -> bool:
+    return "layer_head_mask" in inspect.signature(forward).parameters
 
 
 def _checkpointed_by_encoder(encoder: Any, layer: nn.Module) -> bool:

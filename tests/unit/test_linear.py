@@ -1,7 +1,7 @@
 """Linear maps by oneDNN against torch's own."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ needs_kernel = pytest.mark.skipif(onednn_kernel() is None, reason="this torch ha
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Tensor]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """What oneDNN is asked to map."""
     seen: list[Tensor] = []
 
@@ -26,12 +26,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Tensor]]:
         return onednn_linear(input, weight, bias)
 
     monkeypatch.setattr(lsg_linear, "onednn_linear", watched)
-    return iter([seen])
-
-
-@pytest.fixture
-def asked(calls: Iterator[list[Tensor]]) -> list[Tensor]:
-    return next(calls)
+    return seen
 
 
 def linear(inputs: int = 8, outputs: int = 6, bias: bool = True, **kwargs: object) -> nn.Linear:
