@@ -2,13 +2,15 @@
 
 Every side is a process of its own; they take turns, so that what else the machine does meets all of them alike. Figures
 are medians over the rounds, ratios those of medians, against the first side. Memory is the peak above the weights in
-the run that warms up, since measuring it takes time.
+the run that warms up, since measuring it takes time. What does not fit into memory side by side is measured with
+`--alone`: every turn of a side starts its process anew, runs 512 tokens to warm up, and ends it.
 `lsg-converter` runs in the environment that `benchmarks/peers.py` makes.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -27,21 +29,23 @@ PEERS = HERE.parent / ".envs" / "lsg-converter" / "bin" / "python"
 
 
 class Side:
-    """A process that runs one model."""
+    """A process that runs one model, started when it is first asked to."""
 
     def __init__(self, name: str, arguments: argparse.Namespace) -> None:
         self.name = name
         python = str(arguments.peers) if name.startswith("lsg-converter") else sys.executable
-        command = [python, str(HERE / "worker.py"), name, "--dtype", arguments.dtype, "--device", arguments.device]
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-        self.process = subprocess.Popen(
-            [*command, "--threads", str(arguments.threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
-        )  # fmt: skip
-        self._read()
+        self.command = [python, str(HERE / "worker.py"), name, "--dtype", arguments.dtype]
+        self.command += ["--device", arguments.device, "--threads", str(arguments.threads)]
+        self.process: subprocess.Popen[str] | None = None
 
     def run(self, mode: str, tokens: int, batch: int, seed: int, memory: bool = False) -> dict[str, Any] | None:
         """One run; None when the side cannot do it (any more)."""
+        if self.process is None:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            )  # fmt: skip
+            self._read()
         if self.process.poll() is not None:
             return None
         request = {"mode": mode, "tokens": tokens, "batch": batch, "seed": seed, "memory": memory}
@@ -51,17 +55,22 @@ class Side:
         return self._read()
 
     def _read(self) -> dict[str, Any] | None:
-        assert self.process.stdout is not None
+        assert self.process is not None and self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
+            self.process.wait()
             print(f"{self.name}: gave up", file=sys.stderr)
         return json.loads(line) if line else None
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, if there is one."""
+        if self.process is None:
+            return
         assert self.process.stdin is not None
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+            self.process.stdin.close()
         self.process.wait()
+        self.process = None
 
 
 def main() -> None:
@@ -72,14 +81,9 @@ def main() -> None:
     for mode in arguments.modes.split(","):
         for batch in _numbers(arguments.batch):
             for tokens in _numbers(arguments.tokens):
-                samples: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
-                warm = {side.name: side.run(mode, tokens, batch, 0, memory=True) for side in sides}
-                for turn in range(arguments.rounds):
-                    for side in sides:
-                        sample = side.run(mode, tokens, batch, turn)
-                        if sample:
-                            samples[side.name].append(sample)
-                results += rows(warm, samples, mode, batch, tokens, arguments.clock)
+                take = alone if arguments.alone else in_turns
+                samples, peaks = take(sides, mode, tokens, batch, arguments.rounds)
+                results += rows(peaks, samples, mode, batch, tokens, arguments.clock)
                 for row in results[-len(sides) :]:
                     print(render(row), flush=True)
     for side in sides:
@@ -90,6 +94,36 @@ def main() -> None:
         Path(arguments.json).write_text(json.dumps(report, indent=1) + "\n")
     if arguments.plot:
         plot(Path(arguments.plot), results)
+
+
+Samples = dict[str, list[dict[str, Any]]]
+Peaks = dict[str, int | None]
+
+
+def in_turns(sides: list[Side], mode: str, tokens: int, batch: int, rounds: int) -> tuple[Samples, Peaks]:
+    """Runs of every side, whose processes stay, and their peaks of memory."""
+    peaks = {side.name: (side.run(mode, tokens, batch, 0, memory=True) or {}).get("peak") for side in sides}
+    samples: Samples = {side.name: [] for side in sides}
+    for turn in range(rounds):
+        for side in sides:
+            sample = side.run(mode, tokens, batch, turn)
+            samples[side.name] += [sample] if sample else []
+    return samples, peaks
+
+
+def alone(sides: list[Side], mode: str, tokens: int, batch: int, rounds: int) -> tuple[Samples, Peaks]:
+    """The same with one process at a time."""
+    peaks: Peaks = {side.name: None for side in sides}
+    samples: Samples = {side.name: [] for side in sides}
+    for turn in range(rounds):
+        for side in sides:
+            side.run(mode, min(tokens, 512), batch, turn)
+            sample = side.run(mode, tokens, batch, turn, memory=True)
+            side.close()
+            if sample:
+                samples[side.name].append(sample)
+                peaks[side.name] = max(peaks[side.name] or 0, sample["peak"] or 0) or None
+    return samples, peaks
 
 
 def parse() -> argparse.Namespace:
@@ -109,20 +143,14 @@ def parse() -> argparse.Namespace:
         default="wall",
         help="cpu: processor time, for a machine that others use too",
     )
+    parser.add_argument("--alone", action="store_true", help="one process at a time, each turn in a new one")
     parser.add_argument("--peers", default=PEERS, help="the Python that has lsg-converter")
     parser.add_argument("--json")
     parser.add_argument("--plot", help="an SVG, time and memory against length, log-log")
     return parser.parse_args()
 
 
-def rows(
-    warm: dict[str, dict[str, Any] | None],
-    samples: dict[str, list[dict[str, Any]]],
-    mode: str,
-    batch: int,
-    tokens: int,
-    clock: str,
-) -> list[dict[str, Any]]:
+def rows(peaks: Peaks, samples: Samples, mode: str, batch: int, tokens: int, clock: str) -> list[dict[str, Any]]:
     """Medians, spread, and ratios to the first side."""
     found = []
     for name, runs in samples.items():
@@ -130,7 +158,7 @@ def rows(
         if runs:
             times = [run[clock] for run in runs]
             row |= {"seconds": statistics.median(times), "fastest": min(times), "slowest": max(times)}
-            peak = (warm[name] or {}).get("peak")
+            peak = peaks[name]
             row["megabytes"] = None if peak is None else peak / 1e6
         found.append(row)
     first = found[0]
