@@ -5,6 +5,7 @@ Importing one side must not need another: each runs in a process, and if need be
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS, WIDTH, HEADS, INNER, VOCABULARY, LONGEST = 6, 768, 12, 3072, 1000, 16384
 _BERT_LIKE = {
     "num_hidden_layers": LAYERS, "hidden_size": WIDTH, "num_attention_heads": HEADS, "intermediate_size": INNER,
-    "vocab_size": VOCABULARY, "pad_token_id": 0,
+    "vocab_size": VOCABULARY, "pad_token_id": 0, "attention_probs_dropout_prob": 0.0,  # as BART-base has it
 }  # fmt: skip
 _BART_LIKE = {
     "encoder_layers": LAYERS, "decoder_layers": LAYERS, "d_model": WIDTH, "encoder_attention_heads": HEADS,
     "decoder_attention_heads": HEADS, "encoder_ffn_dim": INNER, "decoder_ffn_dim": INNER, "vocab_size": VOCABULARY,
 }  # fmt: skip
+
+_T5_LIKE = {"num_layers": LAYERS, "d_model": WIDTH, "num_heads": HEADS, "d_kv": 64, "vocab_size": VOCABULARY}
 
 
 def build(name: str) -> Any:
@@ -32,8 +35,9 @@ def build(name: str) -> Any:
 
 
 def _value(text: str) -> Any:
-    if text.lstrip("-").isdigit():
-        return int(text)
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
@@ -59,11 +63,26 @@ def _published(**options: Any) -> Any:
     return LSGBartForConditionalGeneration(LSGBartConfig(**_BART_LIKE, max_position_embeddings=LONGEST, **settings))
 
 
+def _lsg_t5(**options: Any) -> Any:
+    sys.path.insert(0, str(ROOT))
+    from transformers import T5Config
+
+    from lsg_convert.modeling.modeling_lsg_t5 import LSGT5EncoderModel
+
+    return LSGT5EncoderModel(T5Config(**_T5_LIKE, d_ff=INNER, **options))
+
+
+def _t5(**options: Any) -> Any:
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(T5Config(**_T5_LIKE, d_ff=INNER, **options))
+
+
 def _longformer(**options: Any) -> Any:
     from transformers import LongformerConfig, LongformerModel
 
-    settings = {"attention_window": 512, **options}
-    return LongformerModel(LongformerConfig(**_BERT_LIKE, max_position_embeddings=LONGEST + 2, **settings))
+    settings = {**_BERT_LIKE, "attention_window": 512, **options}
+    return LongformerModel(LongformerConfig(max_position_embeddings=LONGEST + 2, **settings))
 
 
 def _led(**options: Any) -> Any:
@@ -76,8 +95,8 @@ def _led(**options: Any) -> Any:
 def _bigbird(**options: Any) -> Any:
     from transformers import BigBirdConfig, BigBirdModel
 
-    settings = {"block_size": 64, "num_random_blocks": 3, "attention_type": "block_sparse", **options}
-    return BigBirdModel(BigBirdConfig(**_BERT_LIKE, max_position_embeddings=LONGEST, **settings))
+    settings = {**_BERT_LIKE, "block_size": 64, "num_random_blocks": 3, "attention_type": "block_sparse", **options}
+    return BigBirdModel(BigBirdConfig(max_position_embeddings=LONGEST, **settings))
 
 
 def _longt5(**options: Any) -> Any:
@@ -90,15 +109,15 @@ def _longt5(**options: Any) -> Any:
         "d_ff": 2048,
         **options,
     }
-    return LongT5EncoderModel(
-        LongT5Config(num_layers=LAYERS, d_model=WIDTH, num_heads=HEADS, d_kv=64, vocab_size=VOCABULARY, **settings)
-    )
+    return LongT5EncoderModel(LongT5Config(**_T5_LIKE, **settings))
 
 
 SIDES: dict[str, Callable[..., Any]] = {
     "lsg": _lsg,
     "dense": _dense,
     "lsg-converter": _published,
+    "lsg-t5": _lsg_t5,
+    "t5": _t5,
     "longformer": _longformer,
     "led": _led,
     "bigbird": _bigbird,

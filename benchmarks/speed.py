@@ -33,7 +33,7 @@ class Side:
 
     def __init__(self, name: str, arguments: argparse.Namespace) -> None:
         self.name = name
-        python = str(arguments.peers) if name.startswith("lsg-converter") else sys.executable
+        python = str(arguments.peers) if name.partition(":")[0] == "lsg-converter" else sys.executable
         self.command = [python, str(HERE / "worker.py"), name, "--dtype", arguments.dtype]
         self.command += ["--device", arguments.device, "--threads", str(arguments.threads)]
         self.process: subprocess.Popen[str] | None = None

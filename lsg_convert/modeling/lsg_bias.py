@@ -44,10 +44,36 @@ class PositionBias:
         """
         return self._of_positions(query_position, key_position, num_globals, num_tokens)
 
+    def zero_gradients(self) -> tuple[Tensor, Tensor]:
+        """Zeros, float32, to which `give_back` adds: for `by_distance`, for `globals`."""
+        assert self._by_distance is not None
+        by_distance, globals_ = (
+            torch.zeros_like(part, dtype=torch.float32) for part in (self._by_distance, self.globals)
+        )
+        return by_distance, globals_
+
+    def give_back(
+        self,
+        gradient: Tensor,
+        query_position: Tensor,
+        key_position: Tensor,
+        num_globals: int,
+        of_distance: Tensor,
+        of_globals: Tensor,
+    ) -> None:
+        """The opposite of `window` for one block: add the gradient [B, H, block, W] of what it returned."""
+        of_globals += gradient[..., :num_globals].sum((0, 2, 3))
+        gradient = gradient[..., num_globals:]
+        if key_position.shape[0] == 1:
+            gradient = gradient.sum(0, keepdim=True)
+        index = key_position - query_position.view(-1, 1) + of_distance.shape[1] // 2
+        index, gradient = (part.transpose(0, 1).flatten(1) for part in (index, gradient))
+        of_distance.scatter_add_(1, index.expand_as(gradient), gradient)
+
     def _of_positions(self, query: Tensor, key: Tensor, num_globals: int, num_tokens: int) -> Tensor:
         table = self.by_distance(num_tokens)
         head = torch.arange(table.shape[0], device=table.device).view(-1, *[1] * (key.dim() - 2))
-        if table.requires_grad:
+        if table.requires_grad and torch.is_grad_enabled():
             distance = key.unsqueeze(-2) - query.unsqueeze(-1)
             bias = table[head.unsqueeze(-1), distance + (num_tokens - 1)]
         else:

@@ -122,6 +122,10 @@ class LSGEncoder(WithOneDNNLinears):
         for owner, name in owners:
             source = getattr(owner, name)
             setattr(owner, name, self.self_attention(source, projections, self.options, num_heads, dropout, scale))
+        for module in self.modules():
+            if hasattr(module, "chunk_size_feed_forward"):
+                # Of chunks the library wants a whole number, which globals and padding upset.
+                module.chunk_size_feed_forward = 0
 
     def prepend_globals(self, embeddings: torch.Tensor) -> torch.Tensor:
         """[batch, T, width] summed token embeddings → [batch, G + T, width]."""

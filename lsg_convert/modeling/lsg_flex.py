@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .lsg_options import LSGOptions
+from .lsg_scores import LayerCall
 from .lsg_selection import SparseEntries
 from .lsg_windows import KeyMask
 
@@ -51,23 +52,17 @@ def _has_flex() -> bool:
         return False
 
 
-def flex_attend_blocks(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    entries: SparseEntries | None,
-    key_mask: KeyMask,
-    options: LSGOptions,
-    scale: float,
-) -> Tensor:
+def flex_attend_blocks(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Tensor:
     """Context [B, H, T, D] of the tokens' queries; query, key and value are [B, H, G + T, D]."""
+    entries, key_mask = call.entries, call.key_mask
     num_globals = key_mask.num_global_tokens
     keys, values = (
         torch.cat([part[:, :, num_globals:], *([] if sparse is None else [sparse]), part[:, :, :num_globals]], dim=2)
         for part, sparse in ((key, entries and entries.key), (value, entries and entries.value))
     )
-    mask = _block_mask(key_mask.num_tokens, num_globals, options, query.device, _keep(query, entries, key_mask))
-    return _flex_attention(query.device)(query[:, :, num_globals:], keys, values, block_mask=mask, scale=scale)
+    keep = _keep(query, entries, key_mask)
+    mask = _block_mask(key_mask.num_tokens, num_globals, call.options, query.device, keep)
+    return _flex_attention(query.device)(query[:, :, num_globals:], keys, values, block_mask=mask, scale=call.scale)
 
 
 def _keep(query: Tensor, entries: SparseEntries | None, key_mask: KeyMask) -> Tensor | None:

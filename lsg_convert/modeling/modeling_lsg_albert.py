@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from torch import nn
 from transformers.models.albert.configuration_albert import AlbertConfig
 from transformers.models.albert.modeling_albert import (
     AlbertForMaskedLM,
@@ -25,7 +24,9 @@ from .lsg_flex import chooses_flex  # noqa: F401
 from .lsg_heads import LSGHead
 from .lsg_linear import OneDNNLinear  # noqa: F401
 from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_scores import LayerCall  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
+from .lsg_training import trains_on_cpu  # noqa: F401
 from .lsg_windows import KeyMask  # noqa: F401
 
 
@@ -38,7 +39,7 @@ class LSGAlbertConfig(AlbertConfig):
 class LSGAlbertSelfAttention(LSGSelfAttention):
     """ALBERT's attention module: dropout, residual and layer norm belong to it."""
 
-    def __init__(self, source: nn.Module, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, source: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
         super().__init__(source, *args, **kwargs)
         self.output_dropout, self.LayerNorm = source.output_dropout, source.LayerNorm
 
@@ -64,11 +65,10 @@ class LSGAlbertModel(LSGBertStyleModel, AlbertModel):
             dropout=self.config.attention_probs_dropout_prob,
         )
 
-    def encoder_layers(self) -> list[nn.Module]:
+    def encoder_layers(self) -> list[torch.nn.Module]:
         """The layers of each group, as often as the group runs."""
-        runs = self.config.num_hidden_layers
-        groups = [self.encoder.albert_layer_groups[run * self.config.num_hidden_groups // runs] for run in range(runs)]
-        return [layer for group in groups for layer in group.albert_layers]
+        groups, runs = self.encoder.albert_layer_groups, self.config.num_hidden_layers
+        return [layer for run in range(runs) for layer in groups[run * len(groups) // runs].albert_layers]
 
     def embed(self, **embedding_inputs: Any) -> torch.Tensor:
         """The embeddings, as wide as the layers."""
@@ -76,7 +76,7 @@ class LSGAlbertModel(LSGBertStyleModel, AlbertModel):
         if self.options.attend_masked_runs:
             # There padding matters, and the published models have it before the projection.
             num_tokens = embeddings.shape[1] - self.options.num_global_tokens
-            embeddings = nn.functional.pad(embeddings, (0, 0, 0, self.padding(num_tokens)))
+            embeddings = torch.nn.functional.pad(embeddings, (0, 0, 0, self.padding(num_tokens)))
         return self.encoder.embedding_hidden_mapping_in(embeddings)
 
     def run_pooler(self, hidden_states: torch.Tensor) -> torch.Tensor:

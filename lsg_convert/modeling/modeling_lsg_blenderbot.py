@@ -18,8 +18,10 @@ from .lsg_flex import chooses_flex  # noqa: F401
 from .lsg_heads import LSGHead
 from .lsg_linear import OneDNNLinear  # noqa: F401
 from .lsg_options import LSGOptions  # noqa: F401
+from .lsg_scores import LayerCall  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
+from .lsg_training import trains_on_cpu  # noqa: F401
 from .lsg_windows import KeyMask  # noqa: F401
 
 

@@ -21,6 +21,7 @@ from .lsg_heads import LSGHead
 from .lsg_linear import OneDNNLinear  # noqa: F401
 from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_relative import GlobalBias  # noqa: F401
+from .lsg_scores import LayerCall  # noqa: F401
 from .lsg_selection import select_entries  # noqa: F401
 from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
 from .lsg_t5_style import (
@@ -30,6 +31,7 @@ from .lsg_t5_style import (
     LSGT5StyleModel,
     LSGT5StyleSeq2SeqModel,
 )
+from .lsg_training import trains_on_cpu  # noqa: F401
 from .lsg_windows import KeyMask  # noqa: F401
 
 

@@ -150,6 +150,9 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "words not scaled": ("mbart", "MBartForConditionalGeneration", {"scale_embedding": False}),
     "words scaled": ("bart", "BartForConditionalGeneration", {"scale_embedding": True}),
     "untied words": ("bert", "BertForMaskedLM", {"tie_word_embeddings": False}),
+    "feed-forward in chunks": ("bert", "BertForMaskedLM", {"chunk_size_feed_forward": 5}),
+    "feed-forward in chunks, groups": ("albert", "AlbertForMaskedLM", {"chunk_size_feed_forward": 5}),
+    "feed-forward in chunks, a module": ("distilbert", "DistilBertForMaskedLM", {"chunk_size_feed_forward": 5}),
     "a shallower decoder": (
         "bart",
         "BartForConditionalGeneration",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ class Case:
     tokens: Tensor | None
     options: LSGOptions
     bias: PositionBias | None = None
+    slopes: Tensor | None = None
 
     @property
     def key_mask(self) -> KeyMask:
@@ -45,10 +47,21 @@ class Case:
         )
 
     def shipped(self, dropout_p: float = 0.0) -> Tensor:
-        return lsg_attention(self.query, self.key, self.value, self.key_mask, self.options, SCALE, dropout_p, self.bias)
+        return lsg_attention(*self._arguments(dropout_p))
 
     def oracle(self) -> Tensor:
-        return dense_lsg_attention(self.query, self.key, self.value, self.key_mask, self.options, SCALE, 0.0, self.bias)
+        return dense_lsg_attention(*self._arguments(0.0))
+
+    def _arguments(self, dropout_p: float) -> tuple[Any, ...]:
+        bias = None if self.bias is None else PositionBias(self.bias.relative, self.bias.globals)  # it is for one pass
+        return self.query, self.key, self.value, self.key_mask, self.options, SCALE, dropout_p, bias
+
+    def trained(self) -> list[Tensor]:
+        """All that gradients are wanted of."""
+        tensors = [self.query, self.key, self.value]
+        if self.bias is not None and self.slopes is not None:
+            tensors += [self.bias.globals, self.slopes]
+        return [tensor.requires_grad_() for tensor in tensors]
 
     def visible(self, context: Tensor) -> Tensor:
         """The rows that mean something: those of globals and of tokens that are not padding, [rows, H, D]."""
@@ -78,8 +91,8 @@ def make_case(
     elif padding == "holes":
         tokens = torch.rand(batch_size, num_tokens, generator=generator) > 0.3
         tokens[:, 1] = True
-    bias = None
+    bias = slopes = None
     if with_bias:
         slopes = torch.tensor([0.1, 0.3, -0.2])
         bias = PositionBias(lambda distance: torch.sin(distance[..., None] * slopes), torch.tensor([0.5, -1.0, 0.0]))
-    return Case(query, key, value, tokens, options, bias)
+    return Case(query, key, value, tokens, options, bias, slopes)

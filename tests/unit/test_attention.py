@@ -1,10 +1,14 @@
 """The shipped attention: equal to the oracle that shares no code with it, and well-behaved."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
 
 from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
 
@@ -64,21 +68,20 @@ def test_any_length_up_to_the_dense_limit(num_tokens, padding, num_globals):
 
 
 @pytest.mark.parametrize("kind", SELECTIONS)
-def test_gradients_are_the_same_without_the_recomputing_kernel(kind, monkeypatch):
-    case = make_case(options_of(sparsity_type=kind), 64, padding="end")
-    inputs = [case.query, case.key, case.value]
-    for tensor in inputs:
-        tensor.requires_grad_()
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_gradients_are_the_same_where_windows_are_kept(kind, with_bias, monkeypatch):
+    case = make_case(options_of(sparsity_type=kind), 64, padding="end", with_bias=with_bias)
+    inputs = case.trained()
     expected = torch.autograd.grad(case.visible(case.shipped()).square().sum(), inputs)
-    monkeypatch.setattr("lsg_convert.modeling.lsg_attention._can_recompute", lambda query: False)
+    monkeypatch.setattr("lsg_convert.modeling.lsg_attention.trains_on_cpu", lambda *_: False)
     plain = torch.autograd.grad(case.visible(case.shipped()).square().sum(), inputs)
     torch.testing.assert_close(plain, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_training_keeps_no_windows():
-    case = make_case(options_of(sparse_block_size=16), 512, batch_size=1)
-    for tensor in (case.query, case.key, case.value):
-        tensor.requires_grad_()
+@pytest.mark.parametrize(("dropout_p", "with_bias"), [(0.0, False), (0.1, False), (0.0, True), (0.1, True)])
+def test_training_keeps_no_windows(dropout_p, with_bias):
+    case = make_case(options_of(sparse_block_size=16), 512, batch_size=1, with_bias=with_bias)
+    case.trained()
     kept = 0
 
     def pack(tensor):
@@ -87,7 +90,7 @@ def test_training_keeps_no_windows():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        case.shipped()
+        case.shipped(dropout_p)
     # Query, key, value twice (globals and tokens), entries, outputs, and the indices of what was selected.
     assert kept < 14 * case.query.numel()
 
@@ -102,9 +105,7 @@ def test_512_globals():
 def test_gradients_equal_the_oracles(kind, padding, with_bias):
     options = options_of(sparsity_type=kind, sparse_block_size=16, num_global_tokens=3)
     case = make_case(options, 64, padding=padding, with_bias=with_bias)
-    inputs = [case.query, case.key, case.value, *([case.bias.globals] if with_bias else [])]
-    for tensor in inputs:
-        tensor.requires_grad_()
+    inputs = case.trained()
     weight = torch.randn(case.visible(case.shipped()).shape, generator=torch.Generator().manual_seed(1))
     gradients = [
         torch.autograd.grad((case.visible(context) * weight).sum(), inputs)
@@ -196,13 +197,58 @@ def test_deterministic_and_silent_about_randomness(kind):
     assert torch.equal(case.shipped(), first)
 
 
-def test_dropout_drops_and_keeps_the_mean():
+@pytest.mark.parametrize("kind", ["pooling", "stride", "none"])  # others choose anew when inputs move
+@pytest.mark.parametrize("padding", ["none", "holes"])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_gradients_under_dropout_are_slopes(kind, padding, with_bias):
+    """Of what was computed: along a direction, with the same tokens dropped, the loss changes as they say."""
+    case = make_case(options_of(sparsity_type=kind), 64, padding=padding, with_bias=with_bias)
+    inputs = case.trained()
+    directions = [torch.randn(part.shape, generator=torch.Generator().manual_seed(1)) for part in inputs]
+
+    def loss(step=0.0):
+        torch.manual_seed(3)
+        with torch.no_grad():
+            for part, direction in zip(inputs, directions, strict=True):
+                part += step * direction
+        return case.visible(case.shipped(dropout_p=0.3)).sin().double().sum()
+
+    gradients = torch.autograd.grad(loss(), inputs)
+    told = sum((gradient * direction).sum() for gradient, direction in zip(gradients, directions, strict=True))
+    step = 2e-3
+    seen = (loss(step) - loss(-2 * step)) / (2 * step)
+    assert abs(told - seen) < 1e-3 * sum(gradient.norm() for gradient in gradients)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_gradient_checkpointing_drops_the_same(with_bias, use_reentrant):
+    case = make_case(options_of(), 64, with_bias=with_bias)
+    inputs = case.trained()
+
+    def attend(query):
+        return replace(case, query=query).shipped(dropout_p=0.2)
+
+    gradients = []
+    for run in (attend, partial(checkpoint, attend, use_reentrant=use_reentrant)):
+        for part in inputs:
+            part.grad = None
+        torch.manual_seed(0)
+        run(case.query).sin().sum().backward()
+        gradients.append([part.grad for part in inputs])
+    for ours, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_dropout_drops_and_keeps_the_mean(training):
     torch.manual_seed(0)
     case = make_case(options_of(), 64)
     case.value = torch.ones_like(case.value)
+    case.query.requires_grad_(training)
     context = torch.stack([case.shipped(dropout_p=0.2) for _ in range(40)])
     assert not torch.equal(context[0], context[1])
-    assert abs(context.mean() - 1) < 0.02
+    assert abs(context.detach().mean() - 1) < 0.02
 
 
 class LargestTensor(TorchDispatchMode):
