@@ -109,6 +109,8 @@ def run_benchmark(
     steps = len(lengths) * (1 + train) * 2 * (rounds + 1)
     report = BenchReport(str(folder), describe_machine(device), dtype, rounds)
     report.notes.append("dense: the library's own attention (SDPA) in a model of the same size; batch 1, encoder only")
+    if train:
+        report.notes.append("training step: forward and backward, without dropout")
     with reporter.stage("Measuring", steps) as advance:
         sides = {
             CONVERTED: _converted_encoder(Path(folder), dtype, device),

@@ -30,7 +30,7 @@ def attend_blocks_to_train(query: Tensor, key: Tensor, value: Tensor, call: Laye
     bias: tuple[Tensor | None, Tensor | None] = (None, None)
     if call.position_bias is not None:
         bias = (call.position_bias.by_distance(call.key_mask.num_tokens), call.position_bias.globals)
-    seed = int(torch.randint(2**62, ())) if call.dropout_p else None
+    seed = int(torch.randint(2**62, (), device="cpu")) if call.dropout_p else None
     return _Blocks.apply(query, key, value, *found, *bias, call, seed)
 
 
@@ -112,8 +112,8 @@ class _Dropout:
 
     def __init__(self, probability: float, seed: int | None) -> None:
         self.share = round(probability * 2**16)  # of 2^16 weights
-        self.scale = 1.0 if seed is None else 2**16 / (2**16 - self.share)
-        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.scale = 1.0 if seed is None else 2**16 / max(1, 2**16 - self.share)
+        self.generator = None if seed is None else torch.Generator("cpu").manual_seed(seed)
 
     def draw(self, weights: Tensor) -> Tensor | None:
         """1 where a weight is kept, else 0, like the weights; None if all are kept.
@@ -122,7 +122,7 @@ class _Dropout:
         """
         if self.generator is None:
             return None
-        drawn = torch.empty(-(-weights.numel() // 4), dtype=torch.int64)
+        drawn = torch.empty(-(-weights.numel() // 4), dtype=torch.int64, device=weights.device)
         drawn.random_(-(2**63), None, generator=self.generator)
         return (drawn.view(torch.int16)[: weights.numel()].view(weights.shape) >= self.share - 2**15).to(weights.dtype)
 
