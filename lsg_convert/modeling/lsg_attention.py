@@ -42,16 +42,17 @@ def lsg_attention(
     T is at most ``2 * block_size`` or a multiple of ``block_size``. The result is a transposed view of a
     [B, G + T, H, D] tensor, so that merging the heads is free.
     """
-    call = LayerCall(key_mask, options, scale, dropout_p, position_bias)
     if key_mask.num_tokens <= options.dense_limit:
+        call = LayerCall(key_mask, options, scale, dropout_p)
         bias = None
         if position_bias is not None:
             bias = position_bias.dense(key_mask.num_global_tokens, key_mask.num_tokens)
         return _attend(query, key, value, added_to_scores(key_mask.every_key, bias, query.dtype), call)
 
+    entries = None
     if options.has_sparse:
         entries = select_entries(query, key, value, key_mask, options, scale, position_bias is not None)
-        call = call._replace(entries=entries)
+    call = LayerCall(key_mask, options, scale, dropout_p, position_bias, entries)
     parts = _attend_parts(query, key, value, call)
     if torch.is_grad_enabled() or not is_eager_on_cpu(query.device):
         return torch.cat([part.transpose(1, 2) for part in parts], dim=1).transpose(1, 2)

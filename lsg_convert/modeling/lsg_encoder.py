@@ -212,8 +212,7 @@ class LSGEncoder(WithOneDNNLinears):
             )
         tokens = attention_mask.bool()
         # A mask that masks nothing costs time in every layer. Asking is free on a CPU; elsewhere it waits.
-        asks = tokens.device.type == "cpu" and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
-        return None if asks and bool(tokens.all()) else tokens
+        return None if is_eager_on_cpu(tokens.device) and bool(tokens.all()) else tokens
 
     def padding(self, num_tokens: int) -> int:
         """How many tokens are missing to whole blocks; none are below the dense limit.

@@ -15,7 +15,7 @@ from torch import Tensor
 from .lsg_options import LSGOptions
 from .lsg_scores import LayerCall
 from .lsg_selection import SparseEntries
-from .lsg_windows import KeyMask
+from .lsg_windows import KeyMask, is_compiling
 
 TILE = 128
 
@@ -141,7 +141,7 @@ def _flex_attention(device: torch.device) -> Callable[..., Tensor]:
     """FlexAttention, compiled once where that makes it fast. On a CPU it runs as written, to be compared with."""
     from torch.nn.attention.flex_attention import flex_attention
 
-    if device.type == "cpu" or torch.compiler.is_compiling():
+    if device.type == "cpu" or is_compiling():
         return flex_attention
     return _compiled()
 

@@ -52,7 +52,7 @@ class LayerCall(NamedTuple):
         """
         sparse = None if self.entries is None else self.entries.position
         if sparse is None or sparse.dim() < 3:
-            window = window._replace(num_blocks=1)
+            window = Window(window.block, 1, *window[2:])
         tokens = torch.arange(self.key_mask.num_tokens, device=self.key_mask.device)
         queries = tokens[window.block * self.options.block_size :][: window.num_blocks * self.options.block_size]
         keys = tokens[None, None]

@@ -61,8 +61,9 @@ def select_entries(
     else:
         entries = _pool_by_first_query(query, key, value, key_mask.tokens, factor, scale, with_position)
         if options.attend_masked_runs:
-            entries = entries._replace(keep=None)
-    return entries._replace(key=entries.key.transpose(1, 2), value=entries.value.transpose(1, 2))
+            entries = SparseEntries(entries.key, entries.value, None, entries.position)
+    key, value, keep, position, may_be_empty = entries
+    return SparseEntries(key.transpose(1, 2), value.transpose(1, 2), keep, position, may_be_empty)
 
 
 def _pick(key: Tensor, value: Tensor, key_mask: KeyMask, position: Tensor) -> SparseEntries:

@@ -1,5 +1,6 @@
 """Which keys may be attended, and which of them a block of queries sees: `KeyMask` and `Window`."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -7,6 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from .lsg_options import LSGOptions
+
+# torch 2.2 cannot be asked.
+is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
 
 
 class Window(NamedTuple):
@@ -106,7 +110,8 @@ def plan_windows(key_mask: KeyMask, options: LSGOptions, at_once: int) -> list[W
         masked = not all(key_mask.keeps_all(*span) for span in (local, *sparse))
         window = Window(i, 1, masked, local, left, right)
         if windows and windows[-1].num_blocks < at_once and _continues(windows[-1], window, block, step):
-            windows[-1] = windows[-1]._replace(num_blocks=windows[-1].num_blocks + 1)
+            before = windows[-1]
+            windows[-1] = Window(before.block, before.num_blocks + 1, *before[2:])
         else:
             windows.append(window)
     return windows
@@ -189,4 +194,4 @@ class _Shelf:
 
 
 def is_eager_on_cpu(device: torch.device) -> bool:
-    return device.type == "cpu" and not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+    return device.type == "cpu" and not is_compiling() and not torch.jit.is_tracing()
