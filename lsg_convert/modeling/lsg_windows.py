@@ -182,9 +182,11 @@ class _Shelf:
         first, last = span
         if first == last:
             return []
-        if count > 1 or not self.pieces:
+        if count > 1:
             reached = self.sequence[:, :, first : last + (count - 1) * self.shift]
             return [reached.unfold(2, last - first, self.shift).movedim(-1, 3)]
+        if not self.pieces:
+            return [self.sequence[:, :, None, first:last]]
         parts = []
         for i in range(first // self.shift, -(-last // self.shift)):
             start, stop = max(first - i * self.shift, 0), min(last - i * self.shift, self.shift)

@@ -334,6 +334,18 @@ def test_flex_equals_the_oracle(kind, padding, num_globals):
         assert_equals_oracle(make_case(options, 320, padding=padding))
 
 
+@pytest.mark.parametrize("kind", SELECTIONS)
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_flex_in_bfloat16_is_sdpa_but_for_rounding(kind):
+    """Contexts are about 1 here, where neighbouring numbers are 2^-7 apart."""
+    contexts = []
+    for backend in ("flex", "sdpa"):
+        options = options_of(sparsity_type=kind, block_size=32, sparse_block_size=32, attention_backend=backend)
+        case = make_case(options, 320, padding="end", dtype=torch.bfloat16)
+        contexts.append(case.visible(case.shipped()))
+    torch.testing.assert_close(*contexts, atol=1e-2, rtol=0)
+
+
 @pytest.mark.parametrize("padding", ["none", "holes"])
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 def test_flex_gradients_equal_the_oracles(padding, monkeypatch):
