@@ -21,12 +21,11 @@ _BART_LIKE = {
     "encoder_layers": LAYERS, "decoder_layers": LAYERS, "d_model": WIDTH, "encoder_attention_heads": HEADS,
     "decoder_attention_heads": HEADS, "encoder_ffn_dim": INNER, "decoder_ffn_dim": INNER, "vocab_size": VOCABULARY,
 }  # fmt: skip
-
 _T5_LIKE = {"num_layers": LAYERS, "d_model": WIDTH, "num_heads": HEADS, "d_kv": 64, "vocab_size": VOCABULARY}
 
 
 def build(name: str) -> Any:
-    """The model of a side. `lsg` may carry options: `lsg:sparsity_type=pooling,block_size=256`."""
+    """The model of a side. It may carry options of its configuration: `lsg:sparsity_type=pooling,block_size=256`."""
     family, _, text = name.partition(":")
     options = {key: _value(value) for key, value in (pair.split("=") for pair in text.split(",") if pair)}
     if family not in SIDES:

@@ -16,12 +16,12 @@ from .lsg_windows import Window, is_eager_on_cpu
 
 def trains_on_cpu(query: Tensor, call: LayerCall) -> bool:
     """Whether this is training, on a CPU, and torch has the kernel by itself."""
-    kernel = "_scaled_dot_product_flash_attention_for_cpu"
-    has_kernel = hasattr(torch.ops.aten, kernel) and hasattr(torch.ops.aten, kernel + "_backward")
-    has_kernel = has_kernel and query.dtype in (torch.float32, torch.bfloat16)
     # A reentrant checkpoint runs a layer without gradients first, and must drop then what it drops later.
     trains = call.dropout_p > 0 or (torch.is_grad_enabled() and query.requires_grad)
-    return has_kernel and trains and is_eager_on_cpu(query.device)
+    if not trains or not is_eager_on_cpu(query.device) or query.dtype not in (torch.float32, torch.bfloat16):
+        return False
+    kernel = "_scaled_dot_product_flash_attention_for_cpu"
+    return hasattr(torch.ops.aten, kernel) and hasattr(torch.ops.aten, kernel + "_backward")
 
 
 def attend_blocks_to_train(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Tensor:
