@@ -120,11 +120,12 @@ class _Dropout:
 
         Four numbers of 16 bits are drawn at a time: torch takes four times as long to draw a decision each.
         """
-        if self.generator is None:
+        if self.generator is None or not self.share:
             return None
         drawn = torch.empty(-(-weights.numel() // 4), dtype=torch.int64, device=weights.device)
         drawn.random_(-(2**63), None, generator=self.generator)
-        return (drawn.view(torch.int16)[: weights.numel()].view(weights.shape) >= self.share - 2**15).to(weights.dtype)
+        last_dropped = self.share - 1 - 2**15
+        return (drawn.view(torch.int16)[: weights.numel()].view(weights.shape) > last_dropped).to(weights.dtype)
 
 
 def _keep(weights: Tensor, kept: Tensor | None) -> Tensor:

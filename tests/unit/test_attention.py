@@ -251,6 +251,18 @@ def test_dropout_drops_and_keeps_the_mean(training):
     assert abs(context.detach().mean() - 1) < 0.02
 
 
+@pytest.mark.parametrize("probability", [1e-6, 0.1, 0.9, 1.0])
+def test_dropout_drops_its_share(probability):
+    """Of the tokens' attention, where everything has the value 1: at 1.0 nothing is left."""
+    torch.manual_seed(0)
+    case = make_case(options_of(num_global_tokens=0, mask_first_token=False), 2048)
+    case.value = torch.ones_like(case.value)
+    case.query.requires_grad_()
+    context = case.shipped(dropout_p=probability).detach()
+    assert abs(context.mean() - float(probability < 1)) < 0.02
+    assert bool(context.max() > 1.0 + 1e-5) == (1e-3 < probability < 1)
+
+
 class LargestTensor(TorchDispatchMode):
     """Remembers the number of elements of the largest tensor that any operation returns."""
 
