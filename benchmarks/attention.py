@@ -1,7 +1,8 @@
 """One layer's attention by itself: every selection against dense SDPA and against the layer's linear maps, in turns.
 
 `python benchmarks/attention.py --tokens 4096` prints medians, the share of a layer that attention takes, and each
-selection's time over that of `pooling`. The linear maps are those of an LSG model (`lsg_linear.py`), and torch's own.
+selection's time over that of `pooling`, by SDPA and by the C++ kernel (`cpp`). The linear maps are those of an LSG
+model (`lsg_linear.py`), and torch's own.
 `--clock cpu --threads 1` is for a machine that others use too.
 """
 
@@ -57,9 +58,11 @@ def main() -> None:
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, seconds in medians.items():
         spread = f"({min(times[name]) * 1e3:.1f}–{max(times[name]) * 1e3:.1f})"
-        line = f"{name:16} {seconds * 1e3:8.1f} ms {spread:20}"
-        if name in SPARSITY_TYPES:
-            line += f" {seconds / medians['dense']:6.2f} × dense {seconds / medians['pooling']:6.2f} × pooling"
+        line = f"{name:18} {seconds * 1e3:8.1f} ms {spread:20}"
+        kind, _, backend = name.partition(" ")
+        if kind in SPARSITY_TYPES:
+            pooling = medians[f"pooling {backend}"]
+            line += f" {seconds / medians['dense']:6.2f} × dense {seconds / pooling:6.2f} × pooling"
             line += f" {seconds / (seconds + medians['linear maps']):7.1%} of attention and linear maps"
             line += f" ({seconds / (seconds + medians[TORCHS_MAPS]):.1%} with torch's)"
         print(line)
@@ -84,7 +87,9 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
         "dense": lambda: functional.scaled_dot_product_attention(query, key, value),
     }
     for kind in SPARSITY_TYPES:
-        calls[kind] = _lsg_call(query, key, value, mask, LSGOptions(sparsity_type=kind))
+        for backend in ("sdpa",) if train or device != "cpu" else ("sdpa", "cpp"):
+            lsg_options = LSGOptions(sparsity_type=kind, attention_backend=backend)
+            calls[f"{kind} {backend}"] = _lsg_call(query, key, value, mask, lsg_options)
     leaves = dict.fromkeys(calls, heads)
     leaves |= {TORCHS_MAPS: [hidden, *torchs.parameters()], "linear maps": [hidden, *ours.parameters()]}
     return {name: _step(call, leaves[name], train) for name, call in calls.items()}

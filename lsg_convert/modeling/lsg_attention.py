@@ -17,12 +17,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from .lsg_bias import PositionBias
+from .lsg_cpp import attend_blocks_by_cpp, chooses_cpp
+from .lsg_eager import is_eager_on_cpu
 from .lsg_flex import chooses_flex, flex_attend_blocks
 from .lsg_options import LSGOptions
 from .lsg_scores import LayerCall, added_to_scores, fold
 from .lsg_selection import select_entries
 from .lsg_training import attend_blocks_to_train, trains_on_cpu
-from .lsg_windows import KeyMask, is_eager_on_cpu
+from .lsg_windows import KeyMask
 
 __all__ = ["KeyMask", "LSGOptions", "PositionBias", "lsg_attention"]
 
@@ -76,6 +78,8 @@ def _attend_parts(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) ->
         yield flex_attend_blocks(query, key, value, call)
     elif trains_on_cpu(query, call):
         yield attend_blocks_to_train(query, key, value, call)
+    elif chooses_cpp(query, key, value, call):
+        yield from attend_blocks_by_cpp(query, key, value, call)
     else:
         yield from _attend_blocks(query, key, value, call)
 

@@ -15,9 +15,9 @@ from transformers.utils import logging
 
 from .lsg_attention import KeyMask, lsg_attention
 from .lsg_compat import as_tuple, run_layer, self_attention_inputs, self_attention_values, wants_dict
+from .lsg_eager import is_eager_on_cpu
 from .lsg_linear import WithOneDNNLinears
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
-from .lsg_windows import is_eager_on_cpu
 
 logger = logging.get_logger(__name__)
 

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .lsg_eager import is_compiling
 from .lsg_options import LSGOptions
 from .lsg_scores import LayerCall
 from .lsg_selection import SparseEntries
-from .lsg_windows import KeyMask, is_compiling
+from .lsg_windows import KeyMask
 
 TILE = 128
 

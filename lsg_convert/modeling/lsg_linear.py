@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .lsg_windows import is_eager_on_cpu
+from .lsg_eager import are_plain_float32, needs_gradients
 
 Kernel = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
@@ -45,8 +45,7 @@ def use_onednn_linears(model: nn.Module) -> None:
 
 def onednn_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """[..., n], [m, n], [m] → [..., m], differentiable any number of times."""
-    wanted = torch.is_grad_enabled() and any(part is not None and part.requires_grad for part in (input, weight, bias))
-    if wanted:
+    if needs_gradients(input, weight, bias):
         return _Differentiable.apply(input, weight, bias)
     kernel = onednn_kernel()
     assert kernel is not None
@@ -77,30 +76,7 @@ class _Differentiable(torch.autograd.Function):
 
 def _suits_onednn(input: Tensor, weight: Tensor) -> bool:
     """Whether these are plain float32 tensors on a CPU, to be multiplied now and as they are."""
-    return (
-        is_eager_on_cpu(input.device)
-        and input.dtype == weight.dtype == torch.float32
-        and type(input) in (Tensor, nn.Parameter)
-        and type(weight) in (Tensor, nn.Parameter)
-        and input.numel() > 0
-        and bool(torch.backends.mkldnn.enabled)
-        and not _is_autocast()
-        and not _is_transformed()
-        and onednn_kernel() is not None
-    )
-
-
-def _is_autocast() -> bool:
-    try:
-        return torch.is_autocast_enabled("cpu")
-    except TypeError:  # torch before 2.4
-        return torch.is_autocast_cpu_enabled()
-
-
-def _is_transformed() -> bool:
-    """Whether `torch.func` is at work (vmap, grad, …), which wants operations that it knows."""
-    ask: Callable[[], bool] | None = getattr(torch._C, "_are_functorch_transforms_active", None)
-    return ask is None or ask()
+    return are_plain_float32(input, weight) and bool(torch.backends.mkldnn.enabled) and onednn_kernel() is not None
 
 
 @lru_cache(maxsize=1)

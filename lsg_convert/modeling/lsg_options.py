@@ -7,7 +7,7 @@ from typing import Any
 MAX_GLOBAL_TOKENS = 512
 SPARSITY_TYPES = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
 PUBLISHED_PREFIX = "lsg"  # `base_model_prefix` in configurations made by lsg-converter
-ATTENTION_BACKENDS = ("auto", "sdpa", "flex")
+ATTENTION_BACKENDS = ("auto", "sdpa", "flex", "cpp")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class LSGOptions:
     pass_global_tokens_to_decoder: the decoder's cross-attention sees the globals.
     attend_masked_runs: ``bos_pooling`` keeps entries whose tokens are all padding, as checkpoints made by lsg-converter
         are used to; outputs then depend on the padding.
-    attention_backend: ``sdpa``, ``flex`` (GPUs), or ``auto``: the one that is known to be fast on the device at hand.
+    attention_backend: ``sdpa``; ``flex``, for GPUs; ``cpp``, which needs a C++ compiler, for float32 on CPUs, with SDPA
+        for the rest; or ``auto``: the one that is known to be fast on the device at hand and needs nothing.
     """
 
     block_size: int = 128

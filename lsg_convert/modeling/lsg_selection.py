@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .lsg_eager import is_eager_on_cpu
 from .lsg_options import LSGOptions
-from .lsg_windows import KeyMask, is_eager_on_cpu
+from .lsg_windows import KeyMask
 
 LSH_SEED = 123
 _RUNS_AT_ONCE = 8

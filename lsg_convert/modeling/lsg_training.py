@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .lsg_eager import is_eager_on_cpu
 from .lsg_scores import LayerCall
-from .lsg_windows import Window, is_eager_on_cpu
+from .lsg_windows import Window
 
 
 def trains_on_cpu(query: Tensor, call: LayerCall) -> bool:

@@ -1,16 +1,13 @@
 """Which keys may be attended, and which of them a block of queries sees: `KeyMask` and `Window`."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .lsg_eager import is_eager_on_cpu
 from .lsg_options import LSGOptions
-
-# torch 2.2 cannot be asked.
-is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
 
 
 class Window(NamedTuple):
@@ -56,7 +53,7 @@ class KeyMask:
         self.padded = tokens is not None
         self.keep: Tensor | None = None
         self._masked_before: list[int] | None = None
-        self._windows: list[Window] | None = None
+        self._windows: dict[LSGOptions, list[Window]] = {}
         if tokens is None and not mask_first_token:
             return
         if tokens is None:
@@ -88,9 +85,9 @@ class KeyMask:
 
     def windows(self, options: LSGOptions) -> list[Window]:
         """The windows of all blocks, in order; planned once."""
-        if self._windows is None:
-            self._windows = plan_windows(self, options, _blocks_at_once(self))
-        return self._windows
+        if options not in self._windows:
+            self._windows[options] = plan_windows(self, options, _blocks_at_once(self))
+        return self._windows[options]
 
 
 def plan_windows(key_mask: KeyMask, options: LSGOptions, at_once: int) -> list[Window]:
@@ -193,7 +190,3 @@ class _Shelf:
             whole = start == 0 and stop == self.shift
             parts.append(self.pieces[i] if whole else self.pieces[i][:, :, :, start:stop])
         return parts
-
-
-def is_eager_on_cpu(device: torch.device) -> bool:
-    return device.type == "cpu" and not is_compiling() and not torch.jit.is_tracing()

@@ -16,6 +16,9 @@ from .lsg_attention import lsg_attention  # noqa: F401
 from .lsg_bert_style import LSGBertStyleModel
 from .lsg_bias import PositionBias  # noqa: F401
 from .lsg_compat import run_layer  # noqa: F401
+from .lsg_cpp import chooses_cpp  # noqa: F401
+from .lsg_cpp_kernel import SOURCE  # noqa: F401
+from .lsg_eager import is_eager_on_cpu  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import chooses_flex  # noqa: F401
 from .lsg_heads import LSGHead

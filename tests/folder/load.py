@@ -67,6 +67,8 @@ def examine(folder, thoroughly):
         found["saved_files"] = sorted(path.name for path in Path(place).iterdir())
         again = load(place)
         found["saved"] = difference(compute(again, inputs, long), expected["long_output"])
+    compiled = load(folder / "converted", attention_backend="cpp")
+    found["cpp"] = difference(compute(compiled, inputs, long), expected["long_output"])
     other = load(folder / "converted", block_size=8, sparsity_type="none", num_global_tokens=0, mask_first_token=False)
     found["block_size"] = other.config.block_size
     found["overridden"] = difference(compute(other, inputs, long), expected["long_output"])

@@ -59,6 +59,9 @@ class TestFolder:
         assert found[architecture]["short"] <= 1e-5
         assert found[architecture]["long"] <= 1e-5
 
+    def test_computes_the_same_by_the_compiled_kernel(self, found: Findings, architecture: str) -> None:
+        assert found[architecture]["cpp"] <= 1e-5
+
     def test_survives_save_pretrained(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["saved"] <= 1e-6
         assert "lsg_attention.py" in found[architecture]["saved_files"]

@@ -1,0 +1,129 @@
+"""LSG attention by a kernel of its own in C++: float32 on a CPU, without gradients, in half of SDPA's time.
+
+Only ``attention_backend="cpp"`` asks for it. It is compiled when it is first needed, in some seconds, with what
+`torch.compile` compiles with, and kept where that keeps what it compiled. SDPA serves where there is no compiler, and
+for whatever is not float32 on a CPU without gradients and dropout.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from ctypes import Structure, byref, c_float, c_int64, c_void_p, cast
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .lsg_cpp_kernel import SOURCE
+from .lsg_eager import are_plain_float32, needs_gradients
+from .lsg_scores import LayerCall
+from .lsg_windows import Window
+
+WINDOWS_AT_ONCE = 8  # enough for many threads; and what they return is still in the cache when it is copied
+
+
+def chooses_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> bool:
+    """Whether the kernel computes this call: where it is asked for, can, and is there."""
+    return (
+        call.options.attention_backend == "cpp"
+        and not call.dropout_p
+        and are_plain_float32(query, key, value)
+        and not needs_gradients(query, key, value)
+        and _kernel() is not None
+    )
+
+
+def attend_blocks_by_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
+    """Contexts [B, H, some tokens, D] of the tokens' queries, in order; query, key and value are [B, H, G + T, D]."""
+    kernel = _kernel()
+    assert kernel is not None
+    query, key, value = (_with_rows(part) for part in (query, key, value))
+    entries = [] if call.entries is None else [_with_rows(part) for part in (call.entries.key, call.entries.value)]
+    batch_size, num_heads, _, width = query.shape
+    block_size = call.options.block_size
+    windows = call.windows()
+    # Masks are small. A bias is not, and exists for one window at a time.
+    at_once = WINDOWS_AT_ONCE if call.position_bias is None else 1
+    for start in range(0, len(windows), at_once):
+        some = windows[start : start + at_once]
+        added = [_added(call, window, batch_size, num_heads) for window in some]
+        context = query.new_empty(batch_size, len(some) * block_size, num_heads, width).transpose(1, 2)
+        table = (_Window * len(some))(*(_Window.of(*pair) for pair in zip(some, added, strict=True)))
+        kernel(
+            byref(
+                _Call(
+                    *(_Rows.of(part) for part in (query, key, value)),
+                    *([_Rows.of(part) for part in entries] or [_Rows(), _Rows()]),
+                    _Rows.of(context),
+                    *(batch_size, num_heads, width, call.key_mask.num_global_tokens, block_size, len(some)),
+                    cast(table, c_void_p),
+                    call.scale,
+                )
+            )
+        )
+        yield context
+
+
+def _with_rows(tensor: Tensor) -> Tensor:
+    """The tensor, its last dimension contiguous."""
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def _added(call: LayerCall, window: Window, batch_size: int, num_heads: int) -> Tensor | None:
+    """What is added to the scores of a window, [B, H, block_size, W]; None where that is nothing."""
+    added = call.added(window, torch.float32)
+    if added is None:
+        return None
+    return _with_rows(added.float()).expand(batch_size, num_heads, call.options.block_size, -1)
+
+
+# The kernel's structures of the same names, field by field.
+
+
+class _Rows(Structure):
+    _fields_ = [("data", c_void_p), ("batch_stride", c_int64), ("head_stride", c_int64), ("stride", c_int64)]
+
+    @classmethod
+    def of(cls, tensor: Tensor | None) -> "_Rows":
+        """A tensor [batch, head, row, ...]; of None the empty one."""
+        return cls() if tensor is None else cls(tensor.data_ptr(), *tensor.stride()[:3])
+
+
+class _Window(Structure):
+    _fields_ = [("block", c_int64), ("spans", c_int64 * 6), ("added", _Rows)]
+
+    @classmethod
+    def of(cls, window: Window, added: Tensor | None) -> "_Window":
+        return cls(window.block, (c_int64 * 6)(*window.local, *window.left, *window.right), _Rows.of(added))
+
+
+class _Call(Structure):
+    _fields_ = [
+        *((name, _Rows) for name in ("query", "key", "value", "entry_key", "entry_value", "context")),
+        *((name, c_int64) for name in ("batch_size", "num_heads", "width", "num_globals", "block_size", "num_windows")),
+        ("windows", c_void_p),
+        ("scale", c_float),
+    ]
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Callable[[Any], None] | None:
+    """The compiled kernel; None, and a warning that says why, where it cannot be had."""
+    try:
+        from torch._inductor.codecache import CppCodeCache
+
+        kernel = CppCodeCache.load(SOURCE).attend_windows
+    # A missing compiler and what it refuses are RuntimeErrors, a library that does not fit is an OSError; the others
+    # are what a release of torch raises that has none of this, or not as it is known.
+    except (RuntimeError, OSError, ImportError, AttributeError, TypeError) as error:
+        lines = [line.strip() for line in (str(error) or repr(error)).splitlines() if line.strip()]
+        reason = next((line for line in lines if "error: " in line), lines[0])[:200]
+        warnings.warn(
+            f"attention_backend='cpp': SDPA serves, as the kernel cannot be compiled here ({reason}). "
+            "Install a C++ compiler (g++), or choose 'auto' to be rid of this warning.",
+            stacklevel=2,
+        )
+        return None
+    # Not a pointer to our `_Call`: models from other folders share the kernel, and have structures of their own.
+    kernel.argtypes, kernel.restype = [c_void_p], None
+    return kernel

@@ -1,0 +1,146 @@
+"""The C++ kernel: equal to the oracle wherever it is used, and SDPA everywhere else."""
+
+import shutil
+import warnings
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lsg_convert.modeling import lsg_attention, lsg_cpp
+
+from .attention_cases import SCALE, SELECTIONS, make_case, options_of
+
+needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="a C++ compiler is needed")
+
+
+@pytest.fixture
+def windows_by_kernel(monkeypatch):
+    """The number of windows that the kernel was given, call by call."""
+    counts = []
+
+    def attend(query, key, value, call):
+        for context in lsg_cpp.attend_blocks_by_cpp(query, key, value, call):
+            counts.append(context.shape[2] // call.options.block_size)
+            yield context
+
+    monkeypatch.setattr(lsg_attention, "attend_blocks_by_cpp", attend)
+    return counts
+
+
+@needs_compiler
+@settings(
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(
+    kind=st.sampled_from(SELECTIONS),
+    block_size=st.sampled_from([1, 4, 16, 24, 64, 72, 128]),
+    factor=st.sampled_from([1, 2, 4]),
+    num_globals=st.integers(0, 4),
+    num_blocks=st.integers(3, 12),
+    batch_size=st.integers(1, 3),
+    padding=st.sampled_from(["none", "end", "holes"]),
+    first=st.booleans(),
+    with_bias=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_equals_the_oracle(
+    windows_by_kernel, kind, block_size, factor, num_globals, num_blocks, batch_size, padding, first, with_bias, seed
+):
+    try:
+        options = options_of(
+            sparsity_type=kind,
+            block_size=block_size,
+            sparse_block_size=min(block_size, 16 if block_size % 16 == 0 else 8),
+            sparsity_factor=factor,
+            num_global_tokens=num_globals,
+            mask_first_token=first and num_globals > 0,
+            attention_backend="cpp",
+        )
+    except ValueError:
+        return
+    case = make_case(options, block_size * num_blocks, batch_size, padding, with_bias, seed)
+    windows_by_kernel.clear()
+    context = case.shipped()
+    assert sum(windows_by_kernel) == num_blocks
+    torch.testing.assert_close(case.visible(context), case.visible(case.oracle()), atol=1e-5, rtol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("threads", [1, 2])
+def test_other_layouts_and_threads_are_the_same(threads):
+    """Keys whose heads lie first, or whose rows are not contiguous."""
+    case = make_case(options_of(attention_backend="cpp"), 80, padding="holes")
+    expected = case.shipped()
+    case.key = case.key.contiguous()
+    case.value = case.value.transpose(2, 3).contiguous().transpose(2, 3)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        torch.testing.assert_close(case.shipped(), expected, atol=1e-6, rtol=1e-6)
+    finally:
+        torch.set_num_threads(before)
+
+
+@needs_compiler
+def test_one_mask_serves_calls_with_other_options():
+    """What windows a mask has planned holds for the options that it planned them for."""
+    cases = [make_case(options_of(sparsity_type=kind, attention_backend="cpp"), 64) for kind in ("norm", "none")]
+    mask = cases[0].key_mask
+    for case in cases:
+        context = lsg_attention.lsg_attention(case.query, case.key, case.value, mask, case.options, SCALE)
+        torch.testing.assert_close(context, case.oracle(), atol=1e-5, rtol=1e-5)
+
+
+@needs_compiler
+def test_fully_masked_rows_are_finite():
+    for num_globals in (0, 1):
+        case = make_case(options_of(num_global_tokens=num_globals, attention_backend="cpp"), 48)
+        case.query, case.key = case.query * 30, case.key * 30
+        case.tokens = torch.zeros(2, 48, dtype=torch.bool)
+        assert case.shipped().isfinite().all()
+
+
+@needs_compiler
+def test_sdpa_serves_training_dropout_and_other_types(windows_by_kernel):
+    options = options_of(attention_backend="cpp")
+    case = make_case(options, 64)
+    case.shipped(dropout_p=0.1)
+    case.trained()
+    case.shipped().sum().backward()
+    make_case(options, 64, dtype=torch.bfloat16).shipped()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        make_case(options, 64).shipped()
+    torch.compile(make_case(options, 64).shipped, backend="eager")()
+    assert not windows_by_kernel
+    with torch.no_grad():
+        case.shipped()
+    assert windows_by_kernel == [8]
+
+
+def test_without_a_compiler_sdpa_serves_and_says_why(monkeypatch):
+    """As it is on most machines that were never meant to build anything."""
+    from torch._inductor.codecache import CppCodeCache
+
+    def load(source):
+        raise RuntimeError("No working C++ compiler found\nand much more")
+
+    case = make_case(options_of(attention_backend="sdpa"), 64)
+    expected = case.shipped()
+    monkeypatch.setattr(CppCodeCache, "load", load)
+    monkeypatch.setattr(lsg_cpp, "_kernel", lsg_cpp._kernel.__wrapped__)
+    case.options = options_of(attention_backend="cpp")
+    with pytest.warns(UserWarning, match=r"SDPA serves.*\(No working C\+\+ compiler found\)\. Install"):
+        assert torch.equal(case.shipped(), expected)
+
+
+def test_nothing_is_compiled_unasked(monkeypatch):
+    monkeypatch.setattr(lsg_cpp, "_kernel", lambda: pytest.fail("the kernel was asked for"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for backend in ("auto", "sdpa"):
+            make_case(options_of(attention_backend=backend), 64).shipped()
