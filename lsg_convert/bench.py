@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,14 +86,17 @@ def run_benchmark(
     dtype: str = "float32",
     reporter: Reporter | None = None,
     rounds: int = 3,
+    attention_backend: str | None = None,
 ) -> BenchReport:
     """Measure the encoder of a converted folder and the library's own with dense attention, in turns.
 
     The dense side is the library's model with random weights, on which time does not depend, and as many positions as
     the converted model has. Its configuration is that of `source`, if that is a folder, else the converted one's.
+    `attention_backend` stands in for the folder's own.
 
     Raises:
-        RequestError: the folder is not a converted one, a length is out of reach, or the device is not there.
+        RequestError: the folder is not a converted one, a length is out of reach, the device is not there, or the model
+            cannot compute attention in the way asked for.
     """
     import torch
 
@@ -109,11 +113,13 @@ def run_benchmark(
     steps = len(lengths) * (1 + train) * 2 * (rounds + 1)
     report = BenchReport(str(folder), describe_machine(device), dtype, rounds)
     report.notes.append("dense: the library's own attention (SDPA) in a model of the same size; batch 1, encoder only")
+    if attention_backend:
+        report.notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
     if train:
         report.notes.append("training step: forward and backward, without dropout")
-    with reporter.stage("Measuring", steps) as advance:
+    with reporter.stage("Measuring", steps) as advance, _refused_backends():
         sides = {
-            CONVERTED: _converted_encoder(Path(folder), dtype, device),
+            CONVERTED: _converted_encoder(Path(folder), dtype, device, attention_backend),
             DENSE: _dense_encoder(dense_config, longest, dtype, device),
         }
         for encoder in sides.values():  # weights are mapped from their file until they are used
@@ -130,6 +136,16 @@ def run_benchmark(
                             report.peaks[mode, length, side] = sample.peak_bytes
                         advance(1)
     return report
+
+
+@contextmanager
+def _refused_backends() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith("attention_backend="):
+            raise
+        raise RequestError(str(error), "Choose another --attention-backend.") from error
 
 
 def describe_machine(device: str = "cpu") -> dict[str, Any]:
@@ -169,11 +185,12 @@ def _longest(config: dict[str, Any]) -> int:
     return int(encoder["max_position_embeddings"]) - family.config_positions_offset(encoder)
 
 
-def _converted_encoder(folder: Path, dtype: str, device: str) -> torch.nn.Module:
+def _converted_encoder(folder: Path, dtype: str, device: str, attention_backend: str | None) -> torch.nn.Module:
     import torch
     from transformers import AutoModel
 
-    model = AutoModel.from_pretrained(folder, trust_remote_code=True)
+    options = {"attention_backend": attention_backend} if attention_backend else {}
+    model = AutoModel.from_pretrained(folder, trust_remote_code=True, **options)
     return _encoder(model).to(device, getattr(torch, dtype)).eval()
 
 

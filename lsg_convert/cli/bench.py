@@ -34,6 +34,14 @@ def bench(
     ] = False,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = "cpu",
     dtype: Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Type to compute in.")] = "float32",
+    attention_backend: Annotated[
+        Literal["auto", "sdpa", "flex", "cpp"] | None,
+        typer.Option(
+            help="How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
+            "Default: what the folder's config says.",
+            show_default=False,
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each side; sides take turns.")] = 3,
     plot: Annotated[
         Path | None,
@@ -48,6 +56,7 @@ def bench(
     Examples:
       lsg-convert bench ./lsg-bart-base-4096
       lsg-convert bench ./lsg-bart-base-4096 --lengths 1024,4096 --train
+      lsg-convert bench ./lsg-bart-base-4096 --attention-backend cpp
     """
     console = Console(json, quiet)
     with console.working():
@@ -64,6 +73,7 @@ def bench(
             device=device,
             dtype=dtype,
             rounds=rounds,
+            attention_backend=attention_backend,
             reporter=console,
         )
         if plot is not None:

@@ -1,6 +1,6 @@
 """LSG attention by a kernel of its own in C++: float32 on a CPU, without gradients, in half of SDPA's time.
 
-Only ``attention_backend="cpp"`` asks for it. It is compiled when it is first needed, in some seconds, with what
+Only ``attention_backend="cpp"`` asks for it. It is compiled when it is first needed, in some 10 seconds, with what
 `torch.compile` compiles with, and kept where that keeps what it compiled. SDPA serves where there is no compiler, and
 for whatever is not float32 on a CPU without gradients and dropout.
 """

@@ -41,7 +41,7 @@ def _obstacle(dropout_p: float, has_bias: bool) -> str:
     if dropout_p:
         return "FlexAttention has no dropout"
     if has_bias:
-        return "position bias is computed by 'sdpa' only"
+        return "position bias is not computed by FlexAttention"
     return "" if _has_flex() else f"torch {torch.__version__} has no FlexAttention"
 
 
