@@ -23,7 +23,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lsg_convert.meter import measure
+from lsg_convert.meter import in_turns, measure
 from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
 from lsg_convert.modeling.lsg_linear import use_onednn_linears
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES, LSGOptions
@@ -49,12 +49,11 @@ def main() -> None:
     torch.manual_seed(0)
     sides = make_sides(arguments.tokens, getattr(torch, arguments.dtype), arguments.device, arguments.train)
     times: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(arguments.rounds + 1):
-        for name, call in sides.items():
-            sample = measure(lambda call=call: [call() for _ in range(LAYERS)], arguments.device, memory=False)
-            seconds = sample.seconds if arguments.clock == "wall" else sample.cpu_seconds
-            if turn:  # the first turn warms up
-                times[name].append(seconds / LAYERS)
+    for turn, name, call in in_turns(sides, arguments.rounds):
+        sample = measure(lambda call=call: [call() for _ in range(LAYERS)], arguments.device, memory=False)
+        seconds = sample.seconds if arguments.clock == "wall" else sample.cpu_seconds
+        if turn:
+            times[name].append(seconds / LAYERS)
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, seconds in medians.items():
         spread = f"({min(times[name]) * 1e3:.1f}–{max(times[name]) * 1e3:.1f})"

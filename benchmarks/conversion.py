@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from lsg_convert.meter import in_turns
+
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "lsg-convert")
 MAKE_SOURCE = """
@@ -61,13 +63,12 @@ def measure(place: Path, rounds: int, verify: bool) -> dict[str, object]:
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     memory: dict[str, list[float]] = {name: [] for name in sides}
     processor: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds + 1):
-        for name, command in sides.items():
-            elapsed, busy, peak = run(command)
-            seconds[name].append(elapsed)
-            memory[name].append(peak)
-            processor[name].append(busy)
-            shutil.rmtree(target)
+    for _, name, command in in_turns(sides, rounds):
+        elapsed, busy, peak = run(command)
+        seconds[name].append(elapsed)
+        memory[name].append(peak)
+        processor[name].append(busy)
+        shutil.rmtree(target)
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "source_bytes": size,

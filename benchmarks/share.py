@@ -20,6 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from sides import LAYERS, VOCABULARY, build  # noqa: E402
 
+from lsg_convert.meter import in_turns, measure  # noqa: E402
 from lsg_convert.modeling import lsg_encoder  # noqa: E402
 
 
@@ -38,14 +39,12 @@ def main() -> None:
     encoders = {name: build(f"lsg:attention_backend={name}").get_encoder() for name in arguments.backends.split(",")}
     ids = torch.randint(5, VOCABULARY, (1, arguments.tokens))
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in encoders}
-    for turn in range(arguments.rounds + 1):
-        for name, encoder in encoders.items():
-            clock.seconds = 0.0
-            start = time.perf_counter()
-            with torch.inference_mode():
-                encoder(ids)
-            if turn:  # the first turn warms up
-                times[name].append((clock.seconds / LAYERS, (time.perf_counter() - start) / LAYERS))
+    for turn, name, encoder in in_turns(encoders, arguments.rounds):
+        clock.seconds = 0.0
+        with torch.inference_mode():
+            whole = measure(lambda encoder=encoder: encoder(ids), memory=False)
+        if turn:
+            times[name].append((clock.seconds / LAYERS, whole.seconds / LAYERS))
     report: dict[str, Any] = {}
     for name, pairs in times.items():
         attention, layer = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from lsg_convert.bench import describe_machine  # noqa: E402
+from lsg_convert.meter import in_turns  # noqa: E402
 from lsg_convert.plot import write_plot  # noqa: E402
 
 PEERS = HERE.parent / ".envs" / "lsg-converter" / "bin" / "python"
@@ -81,7 +82,7 @@ def main() -> None:
     for mode in arguments.modes.split(","):
         for batch in _numbers(arguments.batch):
             for tokens in _numbers(arguments.tokens):
-                take = alone if arguments.alone else in_turns
+                take = alone if arguments.alone else together
                 samples, peaks = take(sides, mode, tokens, batch, arguments.rounds)
                 results += rows(peaks, samples, mode, batch, tokens, arguments.clock)
                 for row in results[-len(sides) :]:
@@ -100,14 +101,16 @@ Samples = dict[str, list[dict[str, Any]]]
 Peaks = dict[str, int | None]
 
 
-def in_turns(sides: list[Side], mode: str, tokens: int, batch: int, rounds: int) -> tuple[Samples, Peaks]:
+def together(sides: list[Side], mode: str, tokens: int, batch: int, rounds: int) -> tuple[Samples, Peaks]:
     """Runs of every side, whose processes stay, and their peaks of memory."""
-    peaks = {side.name: (side.run(mode, tokens, batch, 0, memory=True) or {}).get("peak") for side in sides}
+    peaks: Peaks = {}
     samples: Samples = {side.name: [] for side in sides}
-    for turn in range(rounds):
-        for side in sides:
-            sample = side.run(mode, tokens, batch, turn)
-            samples[side.name] += [sample] if sample else []
+    for turn, name, side in in_turns({side.name: side for side in sides}, rounds):
+        sample = side.run(mode, tokens, batch, turn, memory=not turn)
+        if not turn:
+            peaks[name] = (sample or {}).get("peak")
+        elif sample:
+            samples[name].append(sample)
     return samples, peaks
 
 

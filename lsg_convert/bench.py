@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsg_convert.errors import RequestError
 from lsg_convert.families import family_of
-from lsg_convert.meter import Sample, measure, summarize
+from lsg_convert.meter import Sample, in_turns, measure, summarize
 from lsg_convert.plot import write_plot
 from lsg_convert.progress import Reporter, SilentReporter
 
@@ -127,14 +127,13 @@ def run_benchmark(
         for mode in ("forward", "training step") if train else ("forward",):
             for length in lengths:
                 ids = torch.randint(5, config["vocab_size"], (1, length), device=device)
-                for turn in range(rounds + 1):
-                    for side, encoder in sides.items():
-                        sample = measure(_step(encoder, ids, mode), device, memory=not turn)
-                        if turn:
-                            report.samples.setdefault((mode, length, side), []).append(sample)
-                        else:  # the first one warms up
-                            report.peaks[mode, length, side] = sample.peak_bytes
-                        advance(1)
+                for turn, side, encoder in in_turns(sides, rounds):
+                    sample = measure(_step(encoder, ids, mode), device, memory=not turn)
+                    if turn:
+                        report.samples.setdefault((mode, length, side), []).append(sample)
+                    else:
+                        report.peaks[mode, length, side] = sample.peak_bytes
+                    advance(1)
     return report
 
 

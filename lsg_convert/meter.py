@@ -6,13 +6,15 @@ import ctypes
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
+
+Side = TypeVar("Side")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,16 @@ def measure(call: Callable[[], Any], device: str = "cpu", memory: bool = True) -
         peak = _peak_gpu(device) if on_gpu else _memory("VmHWM")
     del result
     return Sample(seconds, cpu_seconds, None if before is None or peak is None else max(0, peak - before))
+
+
+def in_turns(sides: Mapping[str, Side], rounds: int) -> Iterator[tuple[int, str, Side]]:
+    """Round, name and side: each side once to warm up, in round 0, then each in rounds 1 to `rounds`.
+
+    They take turns, so that what else the machine does meets all of them alike.
+    """
+    for turn in range(rounds + 1):
+        for name, side in sides.items():
+            yield turn, name, side
 
 
 def summarize(values: Sequence[float]) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 from lsg_convert import convert
 from lsg_convert.bench import run_benchmark
 from lsg_convert.errors import RequestError
-from lsg_convert.meter import measure
+from lsg_convert.meter import in_turns, measure
 from tests.tiny import make_checkpoint
 
 
@@ -50,6 +50,12 @@ def test_a_length_out_of_reach_is_refused(folder):
 def test_a_folder_without_config_is_refused(tmp_path):
     with pytest.raises(RequestError, match=r"config\.json"):
         run_benchmark(tmp_path)
+
+
+def test_sides_take_turns():
+    assert [(turn, name) for turn, name, _ in in_turns({"a": 1, "b": 2}, rounds=1)] == [
+        (0, "a"), (0, "b"), (1, "a"), (1, "b")
+    ]  # fmt: skip
 
 
 def test_peak_memory_is_what_a_call_takes_at_most():
