@@ -32,6 +32,7 @@ class ConvertOptions:
     sparsity_type: str | None = None
     num_global_tokens: int | None = None
     adaptive: bool | None = None
+    attention_backend: str | None = None
     mask_first_token: bool | None = None
     pool_with_global: bool | None = None
     pass_global_tokens_to_decoder: bool | None = None

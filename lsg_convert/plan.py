@@ -205,6 +205,11 @@ def _lsg_options(
         lsg.validate(heads if isinstance(heads, int) else None)
     except ValueError as error:
         raise RequestError(str(error)) from error
+    if lsg.attention_backend == "flex" and family.global_bias:
+        raise RequestError(
+            f"--attention-backend flex: FlexAttention computes no position bias, and {family.model_type} has one.",
+            "Choose auto, sdpa or cpp.",
+        )
     return lsg
 
 

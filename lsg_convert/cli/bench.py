@@ -35,7 +35,7 @@ def bench(
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = "cpu",
     dtype: Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Type to compute in.")] = "float32",
     attention_backend: Annotated[
-        Literal["auto", "sdpa", "flex", "cpp"] | None,
+        p.Backend | None,
         typer.Option(
             help="How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
             "Default: what the folder's config says.",

@@ -13,6 +13,7 @@ GLOBALS_PANEL = "Global tokens"
 OUTPUT_PANEL = "Output"
 RUN_PANEL = "This run"
 
+Backend = Literal["auto", "sdpa", "flex", "cpp"]
 SparsityType = Literal["norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none"]
 
 Model = Annotated[
@@ -94,6 +95,15 @@ Sparsity = Annotated[
         help="How sparse entries are chosen: norm (largest keys), pooling (means), bos_pooling (means weighted by the "
         "first token's attention), lsh (means of similar tokens), stride, block_stride (every f-th token or run, "
         "per head), none. Default: norm.",
+        show_default=False,
+        rich_help_panel=ATTENTION_PANEL,
+    ),
+]
+AttentionBackend = Annotated[
+    Backend | None,
+    typer.Option(
+        help="How attention is computed, unless chosen anew when loading: sdpa, flex (FlexAttention, for GPUs), cpp (a "
+        "kernel compiled on first use, for float32 on CPUs; sdpa where it cannot be), auto (sdpa). Default: auto.",
         show_default=False,
         rich_help_panel=ATTENTION_PANEL,
     ),

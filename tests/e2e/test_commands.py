@@ -92,6 +92,7 @@ class TestConvert:
         options = (
             "--max-len 128 --block-size 32 --sparse-block-size 64 --sparsity-factor 4 --sparsity-type bos_pooling "
             "--num-global-tokens 7 --no-mask-first-token --no-pool-with-global --no-adaptive "
+            "--attention-backend sdpa "
             "--no-pass-global-tokens-to-decoder --architecture BertModel --dtype bfloat16 --positions tile-all"
         )
         done = lsg_convert(source, *options.split(), "--output", "out", "--no-verify", cwd=tmp_path)
@@ -107,6 +108,7 @@ class TestConvert:
             "pool_with_global": False,
             "adaptive": False,
             "pass_global_tokens_to_decoder": False,
+            "attention_backend": "sdpa",
             "architectures": ["LSGBertModel"],
             "max_position_embeddings": 128,
             "model_type": "bert",

@@ -13,6 +13,7 @@ from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from lsg_convert import convert
+from lsg_convert.errors import RequestError
 from lsg_convert.modeling.lsg_attention import lsg_attention
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES
 from lsg_convert.modeling.lsg_relative import distance_bucket
@@ -134,3 +135,17 @@ def test_the_bias_towards_globals_is_a_tensor_of_the_folder(folder: Path) -> Non
     rows = model.encoder.global_embeddings.weight
     assert torch.equal(rows[0], model.shared.weight[model.config.eos_token_id])
     assert torch.cdist(rows[:32], rows[:32]).fill_diagonal_(1.0).min() > 0.1
+
+
+def test_attention_without_position_bias_is_refused(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="FlexAttention computes no position bias, and t5 has one"):
+        convert(checkpoint("t5"), output=tmp_path / "out", verify=False, attention_backend="flex", **OPTIONS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_compiled_kernel_computes_the_bias_too(folder: Path) -> None:
+    outputs = []
+    for backend in ("sdpa", "cpp"):
+        with torch.no_grad():
+            outputs.append(encoder(folder, attention_backend=backend)(**inputs(160))[0])
+    torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
