@@ -30,6 +30,7 @@ class LSGBertStyleModel(LSGEncoder):
 
     global_embeddings_holder = "embeddings"
     globals_before = "embeddings.LayerNorm"  # the submodule that gets the summed embeddings, and the globals with them
+    attention_projections: tuple[str, ...] = ("query", "key", "value")  # and the output's, where it lies beside them
     further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
     can_decode = True  # whether the library's model knows is_decoder
     has_token_types = True
@@ -54,11 +55,15 @@ class LSGBertStyleModel(LSGEncoder):
     def make_layers_lsg(self) -> None:
         """Replace the self-attention of every layer."""
         self.replace_self_attention(
-            ((layer.attention, "self") for layer in self.encoder.layer),
-            projections=("query", "key", "value"),
+            self.attention_owners(),
+            self.attention_projections,
             num_heads=self.config.num_attention_heads,
             dropout=self.config.attention_probs_dropout_prob,
         )
+
+    def attention_owners(self) -> Iterable[tuple[nn.Module, str]]:
+        """What holds each layer's self-attention, and under which name."""
+        return ((layer.attention, "self") for layer in self.encoder.layer)
 
     def encoder_layers(self) -> Iterable[nn.Module]:
         """The layers, in the order they run."""

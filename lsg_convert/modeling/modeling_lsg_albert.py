@@ -1,5 +1,6 @@
 """ALBERT with LSG attention. Load with `trust_remote_code=True`; the heads are the library's."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -57,16 +58,12 @@ class LSGAlbertModel(LSGBertStyleModel, AlbertModel):
     config_class = LSGAlbertConfig
     _auto_class = "AutoModel"
     self_attention = LSGAlbertSelfAttention
+    attention_projections = ("query", "key", "value", "dense")
     can_decode = False
 
-    def make_layers_lsg(self) -> None:
-        """Replace the self-attention of the layers that there are; groups of them run several times."""
-        self.replace_self_attention(
-            ((layer, "attention") for group in self.encoder.albert_layer_groups for layer in group.albert_layers),
-            projections=("query", "key", "value", "dense"),
-            num_heads=self.config.num_attention_heads,
-            dropout=self.config.attention_probs_dropout_prob,
-        )
+    def attention_owners(self) -> Iterable[tuple[torch.nn.Module, str]]:
+        """The layers that there are; groups of them run several times."""
+        return ((layer, "attention") for group in self.encoder.albert_layer_groups for layer in group.albert_layers)
 
     def encoder_layers(self) -> list[torch.nn.Module]:
         """The layers of each group, as often as the group runs."""

@@ -1,5 +1,6 @@
 """MPNet with LSG attention. Load with `trust_remote_code=True`; the heads are the library's."""
 
+from torch import nn
 from transformers.models.mpnet.configuration_mpnet import MPNetConfig
 from transformers.models.mpnet.modeling_mpnet import (
     MPNetForMaskedLM,
@@ -46,21 +47,20 @@ class LSGMPNetModel(LSGBertStyleModel, MPNetModel):
     _auto_class = "AutoModel"
 
     self_attention = LSGRelativeSelfAttention
+    attention_projections = ("q", "k", "v", "o")
     can_decode = False
     has_token_types = False
 
+    def attention_owners(self) -> list[tuple[nn.Module, str]]:
+        """What holds each layer's self-attention, and under which name."""
+        return [(layer.attention, "attn") for layer in self.encoder.layer]
+
     def make_layers_lsg(self) -> None:
-        """Replace the self-attention of every layer."""
-        attentions = [layer.attention for layer in self.encoder.layer]
-        self.replace_self_attention(
-            ((attention, "attn") for attention in attentions),
-            projections=("q", "k", "v", "o"),
-            num_heads=self.config.num_attention_heads,
-            dropout=self.config.attention_probs_dropout_prob,
-        )
+        """Replace the self-attention of every layer, and give it the bias."""
+        super().make_layers_lsg()
         self.encoder.global_bias = GlobalBias(self.config.num_attention_heads)
-        for attention in attentions:
-            attention.attn.use_bias(
+        for layer in self.encoder.layer:
+            layer.attention.attn.use_bias(
                 self.encoder.relative_attention_bias, self.encoder.global_bias, NUM_BUCKETS, MAX_DISTANCE
             )
 

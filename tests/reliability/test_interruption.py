@@ -88,12 +88,11 @@ def _count_steps(source: Path) -> int:
     """How many points a replacing run has."""
     if "replace" not in _STEPS:
         place = source.parents[1] / "count"
-        shutil.copytree(source.parent, place)
-        low, high = 10, 60
+        low, high = 10, 200
         while low < high:
             middle = (low + high) // 2
-            shutil.rmtree(place / "out")
-            shutil.copytree(source.parent / "out", place / "out")
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(source.parent, place)
             if _stopped(place / "source", "SIGKILL", middle, "--force").code == -9:
                 low = middle + 1
             else:

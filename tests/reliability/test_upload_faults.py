@@ -155,10 +155,10 @@ def test_multipart(tmp_path: Path, converted: Path) -> None:
 def test_files_that_do_not_belong_stay_here(hub: LoopbackHub, converted: Path) -> None:
     for name in (".env", "notes.txt", ".git/config", "__pycache__/x.pyc"):
         (converted / name).parent.mkdir(exist_ok=True)
-        (converted / name).write_text("private")
+        (converted / name).write_text("not for others")
     run = _push(hub, converted, "--json")
     assert run.code == 0 and run.json["left_out"] == ["notes.txt"], run.output
-    assert b"private" not in b"".join(path.read_bytes() for path in hub.store.objects.iterdir())
+    assert b"not for others" not in b"".join(path.read_bytes() for path in hub.store.objects.iterdir())
 
 
 def _edit_record(folder: Path, **values: object) -> None:
