@@ -49,8 +49,8 @@ struct Call {
 
 using Vec = at::vec::Vectorized<float>;
 constexpr int LANES = Vec::size();
-constexpr int WIDE = LANES == 8 ? 2 : 4;  // vectors of queries in a tile; with ROWS sums each they fill the registers
-constexpr int ROWS = 6;
+constexpr int WIDE = LANES == 8 ? 2 : 4;  // vectors of queries in a tile; with the sums of so many rows
+constexpr int ROWS_AT_ONCE = 6;           // they fill the registers
 constexpr int64_t KEYS_AT_ONCE = 64;  // their shares of a tile's queries fit the first-level cache
 
 #define UNROLL _Pragma("GCC unroll 8")
@@ -84,7 +84,7 @@ C10_ALWAYS_INLINE void multiply(int64_t depth, const Left& left, const float* ri
 }
 
 // The same for any number of rows.
-template <int C, int R = ROWS, typename Left>
+template <int C, int R = ROWS_AT_ONCE, typename Left>
 void multiply_rows(int64_t rows, int64_t depth, const Left& left, const float* right, float* sum) {
   int64_t row = 0;
   for (; row + R <= rows; row += R)
