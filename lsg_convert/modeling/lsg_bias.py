@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .lsg_eager import needs_gradients
+
 
 class PositionBias:
     """Bias of a query and a key by their signed distance, for one forward pass; layers may share it.
@@ -73,7 +75,7 @@ class PositionBias:
     def _of_positions(self, query: Tensor, key: Tensor, num_globals: int, num_tokens: int) -> Tensor:
         table = self.by_distance(num_tokens)
         head = torch.arange(table.shape[0], device=table.device).view(-1, *[1] * (key.dim() - 2))
-        if table.requires_grad and torch.is_grad_enabled():
+        if needs_gradients(table):
             distance = key.unsqueeze(-2) - query.unsqueeze(-1)
             bias = table[head.unsqueeze(-1), distance + (num_tokens - 1)]
         else:

@@ -28,7 +28,7 @@ def chooses_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> b
         call.options.attention_backend == "cpp"
         and not call.dropout_p
         and are_plain_float32(query, key, value)
-        and not needs_gradients(query, key, value)
+        and not needs_gradients(query, key, value, *call.bias_tensors())
         and _kernel() is not None
     )
 
@@ -38,7 +38,9 @@ def attend_blocks_by_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerC
     kernel = _kernel()
     assert kernel is not None
     query, key, value = (_with_rows(part) for part in (query, key, value))
-    entries = [] if call.entries is None else [_with_rows(part) for part in (call.entries.key, call.entries.value)]
+    entries: tuple[Tensor | None, Tensor | None] = (None, None)
+    if call.entries is not None:
+        entries = _with_rows(call.entries.key), _with_rows(call.entries.value)
     batch_size, num_heads, _, width = query.shape
     block_size = call.options.block_size
     windows = call.windows()
@@ -52,9 +54,7 @@ def attend_blocks_by_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerC
         kernel(
             byref(
                 _Call(
-                    *(_Rows.of(part) for part in (query, key, value)),
-                    *([_Rows.of(part) for part in entries] or [_Rows(), _Rows()]),
-                    _Rows.of(context),
+                    *(_Rows.of(part) for part in (query, key, value, *entries, context)),
                     *(batch_size, num_heads, width, call.key_mask.num_global_tokens, block_size, len(some)),
                     cast(table, c_void_p),
                     call.scale,

@@ -55,7 +55,7 @@ constexpr int64_t KEYS_AT_ONCE = 64;  // their shares of a tile's queries fit th
 
 #define UNROLL _Pragma("GCC unroll 8")
 
-// The exponential that torch's own attention takes; before torch 2.3 the slower one.
+// The exponential that torch's own attention takes; in releases without it the slower one.
 template <typename V>
 auto fast_exp(const V& x, int) -> decltype(x.exp_u20()) {
   return x.exp_u20();

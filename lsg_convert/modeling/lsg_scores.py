@@ -21,6 +21,12 @@ class LayerCall(NamedTuple):
     position_bias: PositionBias | None = None
     entries: SparseEntries | None = None
 
+    def bias_tensors(self) -> tuple[Tensor | None, Tensor | None]:
+        """What the position bias is made of, by distance and towards globals; None where there is none."""
+        if self.position_bias is None:
+            return None, None
+        return self.position_bias.by_distance(self.key_mask.num_tokens), self.position_bias.globals
+
     def windows(self) -> list[Window]:
         """The windows of all blocks, in order."""
         return self.key_mask.windows(self.options)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .lsg_eager import is_eager_on_cpu
+from .lsg_eager import is_eager_on_cpu, needs_gradients
 from .lsg_scores import LayerCall
 from .lsg_windows import Window
 
@@ -18,7 +18,7 @@ from .lsg_windows import Window
 def trains_on_cpu(query: Tensor, call: LayerCall) -> bool:
     """Whether this is training, on a CPU, and torch has the kernel by itself."""
     # A reentrant checkpoint runs a layer without gradients first, and must drop then what it drops later.
-    trains = call.dropout_p > 0 or (torch.is_grad_enabled() and query.requires_grad)
+    trains = call.dropout_p > 0 or needs_gradients(query)
     if not trains or not is_eager_on_cpu(query.device) or query.dtype not in (torch.float32, torch.bfloat16):
         return False
     kernel = "_scaled_dot_product_flash_attention_for_cpu"
@@ -28,11 +28,8 @@ def trains_on_cpu(query: Tensor, call: LayerCall) -> bool:
 def attend_blocks_to_train(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Tensor:
     """Context [B, H, T, D] of the tokens' queries, of query, key and value [B, H, G + T, D]."""
     found = (None, None) if call.entries is None else (call.entries.key, call.entries.value)
-    bias: tuple[Tensor | None, Tensor | None] = (None, None)
-    if call.position_bias is not None:
-        bias = (call.position_bias.by_distance(call.key_mask.num_tokens), call.position_bias.globals)
     seed = int(torch.randint(2**62, (), device="cpu")) if call.dropout_p else None
-    return _Blocks.apply(query, key, value, *found, *bias, call, seed)
+    return _Blocks.apply(query, key, value, *found, *call.bias_tensors(), call, seed)
 
 
 class _Blocks(torch.autograd.Function):

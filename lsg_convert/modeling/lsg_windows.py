@@ -53,7 +53,8 @@ class KeyMask:
         self.padded = tokens is not None
         self.keep: Tensor | None = None
         self._masked_before: list[int] | None = None
-        self._windows: dict[LSGOptions, list[Window]] = {}
+        self._windows: list[Window] | None = None
+        self._windows_are_for: LSGOptions | None = None
         if tokens is None and not mask_first_token:
             return
         if tokens is None:
@@ -84,10 +85,10 @@ class KeyMask:
         return self._masked_before[first] == self._masked_before[last]
 
     def windows(self, options: LSGOptions) -> list[Window]:
-        """The windows of all blocks, in order; planned once."""
-        if options not in self._windows:
-            self._windows[options] = plan_windows(self, options, _blocks_at_once(self))
-        return self._windows[options]
+        """The windows of all blocks, in order; planned once for the layers of a model, which share their options."""
+        if self._windows is None or self._windows_are_for is not options:
+            self._windows, self._windows_are_for = plan_windows(self, options, _blocks_at_once(self)), options
+        return self._windows
 
 
 def plan_windows(key_mask: KeyMask, options: LSGOptions, at_once: int) -> list[Window]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,9 @@ def test_attention_without_position_bias_is_refused(checkpoint: Callable[..., Pa
 def test_the_compiled_kernel_computes_the_bias_too(folder: Path) -> None:
     outputs = []
     for backend in ("sdpa", "cpp"):
+        model = encoder(folder, attention_backend=backend)
         with torch.no_grad():
-            outputs.append(encoder(folder, attention_backend=backend)(**inputs(160))[0])
+            outputs.append(model(**inputs(160))[0])
     torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
+    kernel = sys.modules[type(model).__module__.rpartition(".")[0] + ".lsg_cpp"]._kernel
+    assert kernel() or not shutil.which("g++"), "SDPA served"

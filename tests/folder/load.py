@@ -69,6 +69,8 @@ def examine(folder, thoroughly):
         found["saved"] = difference(compute(again, inputs, long), expected["long_output"])
     compiled = load(folder / "converted", attention_backend="cpp")
     found["cpp"] = difference(compute(compiled, inputs, long), expected["long_output"])
+    kernel = sys.modules[type(compiled).__module__.rpartition(".")[0] + ".lsg_cpp"]._kernel
+    found["kernel"] = kernel.cache_info().currsize == 1 and kernel() is not None
     other = load(folder / "converted", block_size=8, sparsity_type="none", num_global_tokens=0, mask_first_token=False)
     found["block_size"] = other.config.block_size
     found["overridden"] = difference(compute(other, inputs, long), expected["long_output"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class TestFolder:
 
     def test_computes_the_same_by_the_compiled_kernel(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["cpp"] <= 1e-5
+        assert found[architecture]["kernel"] or not shutil.which("g++"), "SDPA served"
 
     def test_survives_save_pretrained(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["saved"] <= 1e-6

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from lsg_convert.modeling.lsg_attention import KeyMask, LSGOptions, PositionBias, lsg_attention
@@ -14,6 +16,22 @@ from lsg_convert.verify.oracle import dense_lsg_attention
 SELECTIONS = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
 HEADS, WIDTH = 3, 8
 SCALE = WIDTH**-0.5
+
+RELAXED = settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+ANY_CASE = {
+    "kind": st.sampled_from(SELECTIONS),
+    "num_globals": st.integers(0, 4),
+    "batch_size": st.integers(1, 3),
+    "padding": st.sampled_from(["none", "end", "holes"]),
+    "first": st.booleans(),
+    "with_bias": st.booleans(),
+    "seed": st.integers(0, 1000),
+}
 
 
 def options_of(**changes: object) -> LSGOptions:

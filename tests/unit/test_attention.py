@@ -5,16 +5,14 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
 from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
 
-from .attention_cases import SCALE, SELECTIONS, make_case, options_of
-
-RELAXED = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+from .attention_cases import ANY_CASE, RELAXED, SCALE, SELECTIONS, make_case, options_of
 
 
 def assert_equals_oracle(case, tolerance=1e-5):
@@ -25,16 +23,10 @@ def assert_equals_oracle(case, tolerance=1e-5):
 
 @RELAXED
 @given(
-    kind=st.sampled_from(SELECTIONS),
     factor=st.sampled_from([0, 1, 2, 4, 8]),
     reach=st.sampled_from([0, 4, 8, 12, 16]),
-    num_globals=st.integers(0, 4),
     num_blocks=st.integers(1, 7),
-    batch_size=st.integers(1, 3),
-    padding=st.sampled_from(["none", "end", "holes"]),
-    first=st.booleans(),
-    with_bias=st.booleans(),
-    seed=st.integers(0, 1000),
+    **ANY_CASE,
 )
 def test_equals_the_oracle(kind, factor, reach, num_globals, num_blocks, batch_size, padding, first, with_bias, seed):
     try:
