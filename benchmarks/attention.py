@@ -23,7 +23,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lsg_convert.meter import in_turns, measure
+from lsg_convert.bench.meter import in_turns, measure
 from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
 from lsg_convert.modeling.lsg_linear import use_onednn_linears
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES, LSGOptions

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lsg_convert.meter import in_turns
+from lsg_convert.bench.meter import in_turns
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "lsg-convert")

@@ -21,8 +21,8 @@ from typing import BinaryIO
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lsg_convert.record import FORMAT, RECORD_NAME, hash_files
-from lsg_convert.writer import TensorEntry, write_safetensors
+from lsg_convert.folder.record import FORMAT, RECORD_NAME, hash_files
+from lsg_convert.folder.writer import TensorEntry, write_safetensors
 from tests.hub import LoopbackHub
 from tests.hub.server import WRITE_TOKEN
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from sides import LAYERS, VOCABULARY, build  # noqa: E402
 
-from lsg_convert.meter import in_turns, measure  # noqa: E402
+from lsg_convert.bench.meter import in_turns, measure  # noqa: E402
 from lsg_convert.modeling import lsg_encoder  # noqa: E402
 
 

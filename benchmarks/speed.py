@@ -22,9 +22,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from lsg_convert.bench import describe_machine  # noqa: E402
-from lsg_convert.meter import in_turns  # noqa: E402
-from lsg_convert.plot import write_plot  # noqa: E402
+from lsg_convert.bench.meter import in_turns  # noqa: E402
+from lsg_convert.bench.plot import write_plot  # noqa: E402
+from lsg_convert.bench.run import describe_machine  # noqa: E402
 
 PEERS = HERE.parent / ".envs" / "lsg-converter" / "bin" / "python"
 

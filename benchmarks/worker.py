@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from sides import VOCABULARY, build  # noqa: E402
 
-from lsg_convert.meter import measure  # noqa: E402
+from lsg_convert.bench.meter import measure  # noqa: E402
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
-from lsg_convert.errors import RequestError
+from lsg_convert.common.errors import RequestError
 
 
 def bench(
@@ -60,10 +60,10 @@ def bench(
     """
     console = Console(json, quiet)
     with console.working():
-        from lsg_convert.discover import find_converted_folder
+        from lsg_convert.folder.discovery import find_converted_folder
 
         place = find_converted_folder(folder)
-        from lsg_convert.bench import run_benchmark
+        from lsg_convert.bench.run import run_benchmark
 
         report = run_benchmark(
             place,

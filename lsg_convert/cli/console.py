@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
-from lsg_convert.progress import Advance
-from lsg_convert.safe_files import printable
+from lsg_convert.common.files import printable
+from lsg_convert.common.progress import Advance
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -127,7 +127,7 @@ class Console:
 
     @contextmanager
     def stage(self, description: str, total: int | None = None) -> Iterator[Advance]:
-        """Show one stage of work with its progress (implements `lsg_convert.progress.Reporter`)."""
+        """Show one stage of work with its progress (implements `lsg_convert.common.progress.Reporter`)."""
         if not self.shows_progress:
             yield lambda units: None
             return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 
-from lsg_convert.errors import LSGConvertError
-from lsg_convert.safe_files import printable
+from lsg_convert.common.errors import LSGConvertError
+from lsg_convert.common.files import printable
 
 REQUEST, OUTSIDE, INTERNAL, INTERRUPTED, TERMINATED = 2, 3, 70, 130, 143
 

@@ -30,8 +30,8 @@ def inspect(
     from lsg_convert.cli.render import plan_tables, record_tables
 
     with console.working():
-        from lsg_convert.convert import inspect as inspect_source
-        from lsg_convert.record import RECORD_NAME, read_record
+        from lsg_convert.conversion import inspect as inspect_source
+        from lsg_convert.folder.record import RECORD_NAME, read_record
 
         record = read_record(Path(model)) if max_len is None and Path(model, RECORD_NAME).is_file() else None
         if record is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lsg_convert.progress import Advance
+from lsg_convert.common.progress import Advance
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -196,7 +196,7 @@ def report_table(report: Mapping[str, Any], clean: Clean) -> list[RenderableType
     """Return a verification report: one line a check, then the verdict."""
     from rich.text import Text
 
-    from lsg_convert.verify.report import sentence
+    from lsg_convert.verification.report import sentence
 
     rows = [
         {
@@ -216,7 +216,7 @@ def report_table(report: Mapping[str, Any], clean: Clean) -> list[RenderableType
 
 def family_as_dict(family: Any) -> dict[str, Any]:
     """Return what `families` shows of one family."""
-    from lsg_convert.options import MAX_MAX_LEN
+    from lsg_convert.plan.options import MAX_MAX_LEN
 
     kinds = {"sinusoids" if table.sinusoid else "learned" for table in family.positions}
     return {

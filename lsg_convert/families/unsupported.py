@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lsg_convert.common.files import printable
 from lsg_convert.families import FAMILIES
-from lsg_convert.safe_files import printable
 
 _HAS_DECODER = "it comes with a decoder of its own, so it is converted by itself and not as half of a pair"
 _REASONS = {

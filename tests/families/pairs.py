@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from lsg_convert import convert
 from lsg_convert.families import FAMILIES, Family
-from lsg_convert.plan import Plan
+from lsg_convert.plan.plan import Plan
 from tests.tiny import FAMILIES as TINY
 from tests.tiny import make_checkpoint
 

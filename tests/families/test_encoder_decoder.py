@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, EncoderDecoderModel
 
 from lsg_convert import convert
-from lsg_convert.errors import RequestError
+from lsg_convert.common.errors import RequestError
 from lsg_convert.families import PAIRS, family_named
 from tests.command import lsg_convert, python
 from tests.families.test_kernel import use_oracle

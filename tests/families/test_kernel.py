@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from lsg_convert.verify.oracle import dense_lsg_attention
+from lsg_convert.verification.oracle import dense_lsg_attention
 from tests.families.pairs import TOLERANCE, USUAL, Pair
 
 MakePair = Callable[..., Pair]

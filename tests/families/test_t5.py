@@ -15,11 +15,11 @@ from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from lsg_convert import convert
-from lsg_convert.errors import RequestError
+from lsg_convert.common.errors import RequestError
 from lsg_convert.modeling.lsg_attention import lsg_attention
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES
 from lsg_convert.modeling.lsg_relative import distance_bucket
-from lsg_convert.verify.oracle import dense_lsg_attention
+from lsg_convert.verification.oracle import dense_lsg_attention
 
 OPTIONS: dict[str, Any] = {"max_len": 1024, "block_size": 16, "sparse_block_size": 16, "num_global_tokens": 2}
 

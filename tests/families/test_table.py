@@ -11,7 +11,7 @@ from transformers.models.auto import modeling_auto
 
 import lsg_convert
 from lsg_convert.families import FAMILIES
-from lsg_convert.modeling_files import modeling_files
+from lsg_convert.folder.remote_code import modeling_files
 from tests.families.make_docs import PAGE, families_table, family_lines
 from tests.families.pairs import MODEL_TYPES
 from tests.tiny import FAMILIES as TINY

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from lsg_convert.checkpoint import Checkpoint
-from lsg_convert.errors import LSGConvertError
-from lsg_convert.options import ConvertOptions
-from lsg_convert.plan import make_plan
-from lsg_convert.safetensors_header import read_header
+from lsg_convert.common.errors import LSGConvertError
+from lsg_convert.plan.options import ConvertOptions
+from lsg_convert.plan.plan import make_plan
+from lsg_convert.sources.checkpoint import Checkpoint
+from lsg_convert.sources.safetensors_header import read_header
 from tests.reliability.hostile import header_file, tensor
 from tests.reliability.table import FUZZED
 

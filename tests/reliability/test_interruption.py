@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lsg_convert.integrity import check_folder
+from lsg_convert.folder.integrity import check_folder
 from tests.command import COMMAND, Run, fresh_environment, lsg_convert
 from tests.hub import Fault, LoopbackHub
 from tests.hub.server import WRITE_TOKEN

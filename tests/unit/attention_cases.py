@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lsg_convert.modeling.lsg_attention import KeyMask, LSGOptions, PositionBias, lsg_attention
-from lsg_convert.verify.oracle import dense_lsg_attention
+from lsg_convert.verification.oracle import dense_lsg_attention
 
 SELECTIONS = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
 HEADS, WIDTH = 3, 8

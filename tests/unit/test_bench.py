@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from lsg_convert import convert
-from lsg_convert.bench import run_benchmark
-from lsg_convert.errors import RequestError
-from lsg_convert.meter import in_turns, measure
+from lsg_convert.bench.meter import in_turns, measure
+from lsg_convert.bench.run import run_benchmark
+from lsg_convert.common.errors import RequestError
 from tests.tiny import make_checkpoint
 
 

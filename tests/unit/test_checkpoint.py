@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lsg_convert.checkpoint import Checkpoint
-from lsg_convert.tensor_bytes import dtype_name, torch_dtype
+from lsg_convert.sources.checkpoint import Checkpoint
+from lsg_convert.sources.tensor_bytes import dtype_name, torch_dtype
 
 
 def tensors() -> dict[str, torch.Tensor]:
@@ -110,7 +110,7 @@ def test_old_and_new_names_together_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_mapping_is_renewed_so_that_memory_stays_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lsg_convert import torch_files
+    from lsg_convert.sources import torch_files
 
     write(tmp_path, "bin")
     checkpoint = Checkpoint.open(tmp_path)
@@ -131,7 +131,8 @@ def test_every_dtype_of_torch_has_its_name_and_back() -> None:
 def test_looking_at_safetensors_takes_no_torch(tmp_path: Path) -> None:
     write(tmp_path, "safetensors")
     code = (
-        "import sys, pathlib; from lsg_convert.checkpoint import Checkpoint; from lsg_convert import source, writer;"
+        "import sys, pathlib; from lsg_convert.sources.checkpoint import Checkpoint;"
+        "from lsg_convert.sources import resolve; from lsg_convert.folder import writer;"
         f"c = Checkpoint.open(pathlib.Path({str(tmp_path)!r})); c.copy_bytes('mask', open('/dev/null', 'wb'));"
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )

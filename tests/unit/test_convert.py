@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lsg_convert import convert
-from lsg_convert.errors import RequestError
+from lsg_convert.common.errors import RequestError
 from lsg_convert.families import FAMILIES
 
 Checkpoint = Callable[..., Path]

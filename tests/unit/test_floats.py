@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsg_convert.errors import RequestError
-from lsg_convert.floats import FLOAT_DTYPES, converted, from_float32, to_float32
-from lsg_convert.tensor_bytes import tensor_bytes, torch_dtype
+from lsg_convert.common.errors import RequestError
+from lsg_convert.sources.floats import FLOAT_DTYPES, converted, from_float32, to_float32
+from lsg_convert.sources.tensor_bytes import tensor_bytes, torch_dtype
 
 EVERY_HALF = torch.arange(2**16).to(torch.uint16)
 

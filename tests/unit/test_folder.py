@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lsg_convert.errors import OutsideError, RequestError
-from lsg_convert.folder import staged
+from lsg_convert.common.errors import OutsideError, RequestError
+from lsg_convert.folder.staging import staged
 
 
 def names(folder: Path) -> list[str]:

@@ -3,8 +3,8 @@
 import numpy
 import pytest
 
-from lsg_convert.floats import from_float32
-from lsg_convert.global_tokens import EmbeddingTables, global_embeddings
+from lsg_convert.folder.global_tokens import EmbeddingTables, global_embeddings
+from lsg_convert.sources.floats import from_float32
 
 FIRST, MASK = 2, 7
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lsg_convert.checkpoint import Checkpoint
-from lsg_convert.errors import LSGConvertError, RequestError
-from lsg_convert.safe_files import is_plain_relative, printable, safe_file
+from lsg_convert.common.errors import LSGConvertError, RequestError
+from lsg_convert.common.files import is_plain_relative, printable, safe_file
+from lsg_convert.sources.checkpoint import Checkpoint
 from tests.reliability.hostile import CANARY, CASES, header_file, tensor
 
 

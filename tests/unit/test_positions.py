@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsg_convert.positions import STRATEGIES, source_rows
+from lsg_convert.plan.positions import STRATEGIES, source_rows
 
 lengths = st.integers(1, 70)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lsg_convert.aliases import ALIASES, near_matches, resolve_alias
-from lsg_convert.errors import OutsideError, RequestError
-from lsg_convert.hub_download import select_files
-from lsg_convert.source import resolve_source
+from lsg_convert.common.errors import OutsideError, RequestError
+from lsg_convert.sources.aliases import ALIASES, near_matches, resolve_alias
+from lsg_convert.sources.hub_download import select_files
+from lsg_convert.sources.resolve import resolve_source
 
 
 def test_a_folder_goes_before_a_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from lsg_convert.families import FAMILIES
-from lsg_convert.special_tokens import read_special_tokens, special_tokens
-from lsg_convert.tokenizer_files import DEFAULT_TOKENS, read_tokenizer_files
+from lsg_convert.plan.special_tokens import read_special_tokens, special_tokens
+from lsg_convert.plan.tokenizer_files import DEFAULT_TOKENS, read_tokenizer_files
 from tests.tiny import make_checkpoint
 from tests.tiny_tokenizers import LAYOUTS, write_tokenizer
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lsg_convert import convert
-from lsg_convert.errors import RequestError
+from lsg_convert.common.errors import RequestError
 from lsg_convert.families import FAMILIES
 from lsg_convert.families.unsupported import why_unsupported
 

@@ -16,9 +16,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from lsg_convert.errors import OutsideError
-from lsg_convert.safetensors_header import read_header
-from lsg_convert.writer import FileRange, TensorEntry, write_safetensors
+from lsg_convert.common.errors import OutsideError
+from lsg_convert.folder.writer import FileRange, TensorEntry, write_safetensors
+from lsg_convert.sources.safetensors_header import read_header
 
 
 def tensors() -> dict[str, torch.Tensor]:
@@ -193,8 +193,8 @@ def test_existing_weights_are_not_overwritten(tmp_path: Path) -> None:
 def test_a_disk_that_fills_leaves_nothing(tmp_path: Path) -> None:
     code = f"""
 import resource, pathlib
-from lsg_convert.errors import OutsideError
-from lsg_convert.writer import TensorEntry, write_safetensors
+from lsg_convert.common.errors import OutsideError
+from lsg_convert.folder.writer import TensorEntry, write_safetensors
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
 def write(out):
     for _ in range(8): out.write(bytes(2**18))

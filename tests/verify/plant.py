@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from lsg_convert.record import hash_files, read_record, write_record
+from lsg_convert.folder.record import hash_files, read_record, write_record
 
 Tensors = dict[str, torch.Tensor]
 

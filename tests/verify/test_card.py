@@ -11,8 +11,16 @@ import pytest
 import yaml
 
 from lsg_convert import convert
+from lsg_convert.folder.figures import (
+    GLOBAL,
+    LOCAL,
+    NOTHING,
+    SPARSE,
+    attention_pattern,
+    draw_attention,
+    draw_verification,
+)
 from lsg_convert.modeling.lsg_options import LSGOptions
-from lsg_convert.picture import GLOBAL, LOCAL, NOTHING, SPARSE, attention_pattern, draw_attention, draw_verification
 from tests.command import python
 from tests.tiny import make_checkpoint
 from tests.verify.conftest import OPTIONS, Converted

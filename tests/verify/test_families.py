@@ -9,7 +9,7 @@ import pytest
 
 from lsg_convert import convert, verify
 from lsg_convert.families import FAMILIES
-from lsg_convert.verify.run import ALL_CHECKS
+from lsg_convert.verification.run import ALL_CHECKS
 from tests.tiny import FAMILIES as TINY
 from tests.tiny import make_pair
 from tests.verify.conftest import OPTIONS, Converted

@@ -12,10 +12,11 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import lsg_convert as package
-from lsg_convert import convert, global_tokens
-from lsg_convert.errors import RequestError, VerificationError
-from lsg_convert.record import read_record
-from lsg_convert.verify.check import Level, Result, parse_level
+from lsg_convert import convert
+from lsg_convert.common.errors import RequestError, VerificationError
+from lsg_convert.folder import global_tokens
+from lsg_convert.folder.record import read_record
+from lsg_convert.verification.check import Level, Result, parse_level
 from tests.command import lsg_convert
 from tests.tiny import make_checkpoint
 from tests.verify.conftest import OPTIONS, Converted

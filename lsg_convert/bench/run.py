@@ -1,0 +1,228 @@
+"""`lsg-convert bench`: how fast a converted model is on this machine, against the same model with dense attention."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsg_convert.bench.meter import Sample, in_turns, measure, summarize
+from lsg_convert.bench.plot import write_plot
+from lsg_convert.common.errors import RequestError
+from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.families import family_of
+
+if TYPE_CHECKING:
+    import torch
+
+CONVERTED, DENSE = "converted", "dense"
+
+
+@dataclass
+class BenchReport:
+    """What was measured: for each mode, length and side the seconds, and the peak memory above the model's own."""
+
+    folder: str
+    machine: dict[str, Any]
+    dtype: str
+    rounds: int
+    notes: list[str] = field(default_factory=list)
+    samples: dict[tuple[str, int, str], list[Sample]] = field(default_factory=dict)
+    peaks: dict[tuple[str, int, str], int | None] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each mode and length, with the ratio converted / dense."""
+        rows = []
+        for mode, length in dict.fromkeys((mode, length) for mode, length, _ in self.samples):
+            row: dict[str, Any] = {"mode": mode, "tokens": length}
+            for side in (CONVERTED, DENSE):
+                samples = self.samples.get((mode, length, side))
+                if samples:
+                    row[f"{side}_s"] = round(summarize([sample.seconds for sample in samples])["median"], 4)
+                    peak = self.peaks.get((mode, length, side))
+                    if peak is not None:
+                        row[f"{side}_mb"] = round(peak / 1e6, 1)
+            for unit, name in (("s", "time_ratio"), ("mb", "memory_ratio")):
+                ours, theirs = row.get(f"{CONVERTED}_{unit}"), row.get(f"{DENSE}_{unit}")
+                if ours is not None and theirs:
+                    row[name] = round(ours / theirs, 3)
+            rows.append(row)
+        return rows
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: what `--json` prints."""
+        return {
+            "folder": self.folder,
+            "dtype": self.dtype,
+            "rounds": self.rounds,
+            "machine": self.machine,
+            "results": self.rows(),
+            "notes": self.notes,
+        }
+
+    def plot(self, path: Path | str) -> None:
+        """Write time and memory against length as an SVG, log-log."""
+        seconds: dict[str, dict[int, float]] = {}
+        megabytes: dict[str, dict[int, float]] = {}
+        for row in self.rows():
+            for side in (CONVERTED, DENSE):
+                name = f"{side}, {row['mode']}"
+                for panel, unit in ((seconds, "s"), (megabytes, "mb")):
+                    if f"{side}_{unit}" in row:
+                        panel.setdefault(name, {})[row["tokens"]] = row[f"{side}_{unit}"]
+        write_plot(Path(path), {"seconds": seconds, "peak memory above the weights, MB": megabytes})
+
+
+def run_benchmark(
+    folder: Path | str,
+    source: str | None = None,
+    lengths: Sequence[int] = (512, 1024, 2048, 4096),
+    train: bool = False,
+    device: str = "cpu",
+    dtype: str = "float32",
+    reporter: Reporter | None = None,
+    rounds: int = 3,
+    attention_backend: str | None = None,
+) -> BenchReport:
+    """Measure the encoder of a converted folder and the library's own with dense attention, in turns.
+
+    The dense side is the library's model with random weights, on which time does not depend, and as many positions as
+    the converted model has. Its configuration is that of `source`, if that is a folder, else the converted one's.
+    `attention_backend` stands in for the folder's own.
+
+    Raises:
+        RequestError: the folder is not a converted one, a length is out of reach, the device is not there, or the model
+            cannot compute attention in the way asked for.
+    """
+    import torch
+
+    reporter = reporter or SilentReporter()
+    config = _configuration(Path(folder))
+    longest = _longest(config)
+    for length in lengths:
+        if not 1 <= length <= longest:
+            raise RequestError(f"{length} tokens: this model takes 1 to {longest}.", "Choose other --lengths.")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise RequestError(f"--device {device}: torch finds no GPU.", "Leave --device out to measure on the CPU.")
+
+    dense_config = _configuration(Path(source)) if source and Path(source).is_dir() else config
+    steps = len(lengths) * (1 + train) * 2 * (rounds + 1)
+    report = BenchReport(str(folder), describe_machine(device), dtype, rounds)
+    report.notes.append("dense: the library's own attention (SDPA) in a model of the same size; batch 1, encoder only")
+    if attention_backend:
+        report.notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
+    if train:
+        report.notes.append("training step: forward and backward, without dropout")
+    with reporter.stage("Measuring", steps) as advance, _refused_backends():
+        sides = {
+            CONVERTED: _converted_encoder(Path(folder), dtype, device, attention_backend),
+            DENSE: _dense_encoder(dense_config, longest, dtype, device),
+        }
+        for encoder in sides.values():  # weights are mapped from their file until they are used
+            _step(encoder, torch.randint(5, config["vocab_size"], (1, min(lengths)), device=device), "forward")()
+        for mode in ("forward", "training step") if train else ("forward",):
+            for length in lengths:
+                ids = torch.randint(5, config["vocab_size"], (1, length), device=device)
+                for turn, side, encoder in in_turns(sides, rounds):
+                    sample = measure(_step(encoder, ids, mode), device, memory=not turn)
+                    if turn:
+                        report.samples.setdefault((mode, length, side), []).append(sample)
+                    else:
+                        report.peaks[mode, length, side] = sample.peak_bytes
+                    advance(1)
+    return report
+
+
+@contextmanager
+def _refused_backends() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith("attention_backend="):
+            raise
+        raise RequestError(str(error), "Choose another --attention-backend.") from error
+
+
+def describe_machine(device: str = "cpu") -> dict[str, Any]:
+    """What the figures were taken on."""
+    import torch
+    import transformers
+
+    processor = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), processor)
+    if device.startswith("cuda"):
+        processor = torch.cuda.get_device_name(device)
+    return {
+        "processor": processor,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path} cannot be read: {error}", "Give a converted folder.") from error
+    return config
+
+
+def _longest(config: dict[str, Any]) -> int:
+    """How many tokens a model of this configuration takes; models without a position table take any number."""
+    family = family_of(config)
+    if family is None or not family.positions:
+        return 1 << 20
+    encoder = family.encoder_config(config)
+    return int(encoder["max_position_embeddings"]) - family.config_positions_offset(encoder)
+
+
+def _converted_encoder(folder: Path, dtype: str, device: str, attention_backend: str | None) -> torch.nn.Module:
+    import torch
+    from transformers import AutoModel
+
+    options = {"attention_backend": attention_backend} if attention_backend else {}
+    model = AutoModel.from_pretrained(folder, trust_remote_code=True, **options)
+    return _encoder(model).to(device, getattr(torch, dtype)).eval()
+
+
+def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str) -> torch.nn.Module:
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    plain = {
+        name: value
+        for name, value in config.items()
+        if name not in ("auto_map", "architectures", "torch_dtype", "dtype")
+    }
+    if "max_position_embeddings" in plain:
+        plain["max_position_embeddings"] = max(plain["max_position_embeddings"], longest + 2)
+    built = AutoConfig.for_model(plain.pop("model_type"), **plain)
+    model = AutoModel.from_config(built)
+    return _encoder(model).to(device, getattr(torch, dtype)).eval()
+
+
+def _encoder(model: Any) -> Any:
+    return model.get_encoder() if model.config.is_encoder_decoder else model
+
+
+def _step(encoder: torch.nn.Module, ids: torch.Tensor, mode: str) -> Callable[[], Any]:
+    """One forward pass, or one with gradients."""
+    import torch
+
+    def forward() -> Any:
+        with torch.inference_mode():
+            return encoder(input_ids=ids)[0]
+
+    def training_step() -> None:
+        encoder.zero_grad(set_to_none=True)
+        encoder(input_ids=ids)[0].float().square().mean().backward()
+
+    return forward if mode == "forward" else training_step

@@ -1,0 +1,1 @@
+"""The output folder: how it is built, recorded, found, checked and published."""

@@ -1,0 +1,221 @@
+"""Publishing a converted folder, by huggingface_hub's own upload. Nothing incomplete, changed or failed goes out."""
+
+from __future__ import annotations
+
+import glob
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
+from lsg_convert.common.files import printable
+from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.folder.discovery import find_converted_folder
+from lsg_convert.folder.integrity import FolderState, check_folder
+from lsg_convert.sources.hub_download import quiet_hub, retrying
+from lsg_convert.sources.hub_errors import hub_error, status_of
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+_NAME = re.compile(r"[\w][\w.-]{0,95}", re.ASCII)
+_OVERRIDE = "convert again, or push all the same with --no-verify"
+YOUR_ACCOUNT = "<your account>"
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What was published, and where; of a dry run, what would be."""
+
+    repo_id: str
+    url: str
+    revision: str
+    private: bool | None
+    commit: str | None
+    pull_request: str | None
+    verified: str
+    dry_run: bool
+    bytes: int
+    files: dict[str, int]
+    left_out: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return asdict(self) | {"left_out": list(self.left_out)}
+
+
+def push(
+    folder: str | Path | None = None,
+    repo_id: str | None = None,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    create_pr: bool = False,
+    message: str | None = None,
+    token: str | None = None,
+    dry_run: bool = False,
+    verify: bool = True,
+    reporter: Reporter | None = None,
+) -> PushResult:
+    """Upload a converted folder to the Hub; the repository and the branch are created when they are missing.
+
+    After a failure the same call goes on where it stopped. `verify=False` also uploads a folder whose verification
+    failed, or that was changed since it was written.
+
+    Raises:
+        RequestError: the folder is not fit to be published, or the request contradicts itself.
+        OutsideError: the Hub, the network or the permission failed.
+    """
+    from huggingface_hub import HfApi
+
+    reporter = reporter or SilentReporter()
+    if create_pr and revision not in (None, "main"):
+        raise RequestError(
+            "--create-pr opens a pull request against main; --revision names another branch.", "leave out one of them."
+        )
+    place = find_converted_folder(folder)
+    state = check_folder(place, hashes=verify, reporter=reporter)
+    verdict = _fitness(state, verify)
+    files = state.files if verify else state.files | {name: (place / name).stat().st_size for name in state.extra}
+    left_out = state.extra if verify else ()
+    api = HfApi(token=token)
+    wanted = _repo_id(api, place, repo_id, offline=dry_run)
+
+    def result(**known: Any) -> PushResult:
+        values: dict[str, Any] = {"repo_id": wanted, "url": f"{api.endpoint}/{wanted}", "revision": revision or "main"}
+        values |= {"private": private or None, "commit": None, "pull_request": None, "verified": verdict}
+        values |= {"dry_run": dry_run, "bytes": sum(files.values()), "files": files, "left_out": left_out}
+        return PushResult(**(values | known))
+
+    if dry_run:
+        return result()
+    title = message or f"Add {place.resolve().name}, converted to LSG attention"
+    try:
+        with quiet_hub():
+            is_private = _prepare(api, wanted, private, revision)
+            with reporter.stage(f"Uploading {sum(files.values()) / 1e6:,.1f} MB to {printable(wanted)}"):
+                commit = _upload(api, place, wanted, list(files), title, revision, create_pr)
+                known = {name: entry["sha256"] for name, entry in state.record["files"].items()} if verify else {}
+                _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, files, known)
+    except LSGConvertError:
+        raise
+    except Exception as error:
+        raise hub_error(error, wanted, revision) from error
+    return result(private=is_private, commit=commit.oid, pull_request=commit.pr_url if create_pr else None)
+
+
+def _fitness(state: FolderState, verify: bool) -> str:
+    """The verdict of the folder's verification; raises RequestError when it must not be published."""
+    if state.missing or not any(name.endswith(".safetensors") for name in state.files):
+        shown = ", ".join(printable(name) for name in state.missing[:3]) or "the weights"
+        raise RequestError(f"the folder is not complete: {shown} missing.", "convert the source again.")
+    verification = state.record.get("verification") or {}
+    verdict = str(verification.get("verdict") or "not verified")
+    failed = verdict == "failed" or verification.get("passed") is False
+    if verify and failed:
+        raise RequestError(
+            "the verification of this folder failed.", f"look at it with `lsg-convert verify`; {_OVERRIDE}."
+        )
+    if verify and state.changed:
+        shown = ", ".join(printable(name) for name in state.changed[:3])
+        raise RequestError(f"changed since the folder was written: {shown}.", f"{_OVERRIDE}.")
+    return "failed" if failed else verdict
+
+
+def _repo_id(api: HfApi, folder: Path, repo_id: str | None, offline: bool) -> str:
+    """`repo_id` with its owner; without one, the user's account and the folder's name."""
+    name = repo_id or folder.resolve().name
+    parts = name.split("/")
+    if len(parts) > 2 or not all(_NAME.fullmatch(part) for part in parts) or ".." in name or "--" in name:
+        raise RequestError(
+            f"'{printable(name)}' cannot be the name of a repository.",
+            "give one: `lsg-convert push FOLDER owner/name`.",
+        )
+    if len(parts) == 2:
+        return name
+    try:
+        with quiet_hub():
+            return f"{retrying(api.whoami)['name']}/{name}"
+    except Exception as error:
+        if offline:  # a dry run needs no account
+            return f"{YOUR_ACCOUNT}/{name}"
+        if status_of(error) is None and "token" in type(error).__name__.lower():
+            raise OutsideError("you are not logged in to the Hub.", "run `hf auth login`, or give --token.") from error
+        raise hub_error(error, name) from error
+
+
+def _prepare(api: HfApi, repo_id: str, private: bool, revision: str | None) -> bool:
+    """Make sure that repository and branch exist; returns whether the repository is private."""
+    from huggingface_hub.utils import RepositoryNotFoundError
+
+    try:
+        info = retrying(lambda: api.model_info(repo_id))
+    except RepositoryNotFoundError:
+        retrying(lambda: api.create_repo(repo_id, private=private, exist_ok=True))
+        info = retrying(lambda: api.model_info(repo_id))
+    if private and not info.private:
+        raise RequestError(
+            f"'{printable(repo_id)}' exists and is public, but --private was asked for.",
+            "make it private in its settings on the Hub, or choose another name.",
+        )
+    if revision and revision != "main" and not revision.startswith("refs/"):
+        retrying(lambda: api.create_branch(repo_id, branch=revision, exist_ok=True))
+    return bool(info.private)
+
+
+def _upload(
+    api: HfApi, folder: Path, repo_id: str, names: list[str], title: str, revision: str | None, create_pr: bool
+) -> Any:
+    def upload() -> Any:
+        return api.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder,
+            allow_patterns=[glob.escape(name) for name in names],
+            commit_message=title,
+            revision=revision,
+            create_pr=create_pr,
+        )
+
+    # the answer to a commit may get lost: trying again then changes nothing, but would open a second pull request
+    return _interruptible(lambda: retrying(upload, attempts=1 if create_pr else 3))
+
+
+def _interruptible(action: Callable[[], Any]) -> Any:
+    """Run `action` so that Ctrl-C ends the wait for it: the client's own threads would finish whole files first."""
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(action())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="upload", daemon=True)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def _check_uploaded(
+    api: HfApi, repo_id: str, revision: str | None, files: dict[str, int], known: dict[str, str]
+) -> None:
+    """Raise OutsideError unless the Hub has every file, with the size that we sent and the hash that is known."""
+    names = list(files)
+    there = {
+        item.path: item
+        for start in range(0, len(names), 500)
+        for item in retrying(lambda: api.get_paths_info(repo_id, names[start : start + 500], revision=revision))  # noqa: B023
+    }
+    for name, size in files.items():
+        item: Any = there.get(name)
+        lfs = getattr(item, "lfs", None)
+        if item is None or item.size != size or (lfs and lfs.sha256 != known.get(name, lfs.sha256)):
+            raise OutsideError(
+                f"'{printable(name)}' did not arrive whole at '{printable(repo_id)}'.", "run the same command again."
+            )

@@ -1,0 +1,117 @@
+"""Where a checkpoint keeps what the conversion touches, and whether its shapes agree with its config."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from lsg_convert.common.errors import RequestError
+from lsg_convert.common.files import printable
+from lsg_convert.families import Family
+from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS
+from lsg_convert.sources.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Full tensor names in one checkpoint, which may carry the base model's prefix or not."""
+
+    prefix: str
+    word_embeddings: str
+    global_embeddings: str
+
+    def name(self, below_base: str) -> str:
+        """The full name of a tensor named below the base model."""
+        return self.prefix + below_base
+
+
+def find_layout(checkpoint: Checkpoint, family: Family) -> Layout:
+    """Find the base model's tensors under their prefix or bare.
+
+    Raises:
+        RequestError: the checkpoint has no word embeddings of this family.
+    """
+    for prefix in (f"{family.base_prefix}.", ""):
+        for words in family.word_embeddings:
+            if prefix + words in checkpoint.tensors:
+                return Layout(prefix, prefix + words, prefix + family.global_embeddings)
+    raise RequestError(
+        f"the weights hold no {family.word_embeddings[0]!r}, with or without {family.base_prefix + '.'!r} before it: "
+        f"this is not a {family.title} checkpoint.",
+        "Check model_type in config.json against the weights.",
+    )
+
+
+def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
+    """Compare the shapes that the conversion relies on with the config; return the source's length in tokens.
+
+    Raises:
+        RequestError: lists every contradiction.
+    """
+    config = dict(family.encoder_config(checkpoint.config))
+    complaints: list[str] = []
+    vocabulary = _positive(config, "vocab_size", complaints)
+    layers = _positive(config, family.num_layers, complaints)
+    heads = _positive(config, family.num_heads, complaints)
+    width = _positive(config, family.hidden_size, complaints)
+    if not complaints and family.head_width is None and width % heads:
+        complaints.append(f"{family.hidden_size}={width} is not a multiple of {family.num_heads}={heads}")
+
+    words = checkpoint.tensors[layout.word_embeddings]
+    if len(words.shape) != 2 or words.shape[0] != vocabulary:
+        complaints.append(f"{layout.word_embeddings} is {list(words.shape)}, the config has vocab_size={vocabulary}")
+    found = _count_layers(checkpoint, layout.name(family.layers))
+    if found != layers:
+        complaints.append(f"the weights have {found} layers, the config has {family.num_layers}={layers}")
+    embedding_width = words.shape[-1] if words.shape else 0
+    width_field = family.embedding_size or family.hidden_size
+    if embedding_width != config.get(width_field):
+        complaints.append(
+            f"{layout.word_embeddings} is {list(words.shape)}, the config has {width_field}={config.get(width_field)!r}"
+        )
+    if layout.global_embeddings in checkpoint.tensors:
+        shape = checkpoint.tensors[layout.global_embeddings].shape
+        if shape != (MAX_GLOBAL_TOKENS, embedding_width):
+            complaints.append(
+                f"{layout.global_embeddings} is {list(shape)}, not [{MAX_GLOBAL_TOKENS}, {embedding_width}]"
+            )
+
+    lengths = []
+    limit = _positive(config, "max_position_embeddings", complaints) if family.positions else 0
+    if not family.positions:
+        field, usual = family.trained_length
+        lengths.append(_positive({field: usual, **config}, field, complaints))
+    for table in family.positions:
+        name = layout.name(table.tensor)
+        expected = limit - family.config_positions_offset(config)
+        if name not in checkpoint.tensors:
+            if table.sinusoid is None:
+                complaints.append(f"{name} is missing")
+            lengths.append(expected)
+            continue
+        shape = checkpoint.tensors[name].shape
+        length = (shape[0] if shape else 0) - table.offset(config)
+        if length != expected or len(shape) != 2 or shape[-1] != embedding_width:
+            complaints.append(f"{name} is {list(shape)}, the config has max_position_embeddings={limit}")
+        lengths.append(length)
+    if complaints:
+        shown = "; ".join(complaints[:8]) + (f"; and {len(complaints) - 8} more" if len(complaints) > 8 else "")
+        raise RequestError(
+            f"weights and config.json contradict each other: {printable(shown, 1000)}.",
+            "Restore the config.json that belongs to these weights.",
+        )
+    return min(lengths)
+
+
+def _positive(config: dict[str, Any], key: str, complaints: list[str]) -> int:
+    value = config.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        complaints.append(f"{key} is {printable(value)!r}, not a positive number")
+        return 1
+    return value
+
+
+def _count_layers(checkpoint: Checkpoint, layers: str) -> int:
+    pattern = re.compile(re.escape(layers) + r"\.(\d+)\.")
+    return len({match[1] for match in map(pattern.match, checkpoint.tensors) if match})

@@ -1,0 +1,232 @@
+"""What a conversion will do, decided from config, tensor shapes and options alone: nothing is read or written.
+
+This is what `--dry-run` and `inspect` print, and what `convert` carries out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lsg_convert.common.errors import RequestError
+from lsg_convert.common.files import printable, read_json_object, safe_file
+from lsg_convert.families import FAMILIES, Family, family_of
+from lsg_convert.families.unsupported import why_unsupported
+from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
+from lsg_convert.plan.layout import Layout, check_shapes, find_layout
+from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
+from lsg_convert.plan.target_config import target_config
+from lsg_convert.plan.tensor_plan import TensorPlan, plan_tensors
+from lsg_convert.sources.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A conversion, decided."""
+
+    family: Family
+    architecture: str
+    layout: Layout
+    lsg: LSGOptions
+    is_lsg_source: bool
+    source_max_len: int
+    max_len: int
+    positions: str
+    opens_with_bos: bool
+    global_init: str
+    tensors: tuple[TensorPlan, ...]
+    dropped: tuple[str, ...]
+    config: dict[str, Any]
+    nbytes: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def global_is_bos(self) -> bool:
+        """Whether global 0 can stand in for the first token of every input."""
+        return self.opens_with_bos and self.family.global_can_be_bos
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Tensors that are not copied byte for byte, and those left out."""
+        changed = [
+            {"tensor": tensor.name, "action": tensor.action, "shape": list(tensor.shape), "dtype": tensor.dtype}
+            for tensor in self.tensors
+            if tensor.action != "copy"
+        ]
+        return changed + [{"tensor": name, "action": "drop"} for name in self.dropped]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "family": self.family.model_type,
+            "title": self.family.title,
+            "architecture": self.family.lsg_class(self.architecture),
+            "is_lsg_source": self.is_lsg_source,
+            "source_max_len": self.source_max_len,
+            "max_len": self.max_len,
+            "positions": self.positions,
+            "opens_with_bos": self.opens_with_bos,
+            "global_init": self.global_init,
+            "lsg": asdict(self.lsg),
+            "tensors": {"total": len(self.tensors), "bytes": self.nbytes},
+            "changes": self.changes(),
+            "heads": {head.auto_class: self.family.lsg_class(name) for name, head in self.family.heads.items()},
+            "notes": list(self.notes),
+        }
+
+
+def find_family(config: dict[str, Any]) -> Family:
+    """The family of a checkpoint's config.
+
+    Raises:
+        RequestError: there is none; says why and what is supported.
+    """
+    family = family_of(config)
+    if family is None:
+        raise RequestError(
+            f"{why_unsupported(config)}.",
+            f"Supported: {', '.join(sorted(FAMILIES))}. `lsg-convert families` tells more.",
+        )
+    return family
+
+
+def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
+    """Decide the conversion of `checkpoint`.
+
+    Raises:
+        RequestError: the family is not supported, the request contradicts the source, or the source itself.
+    """
+    config = checkpoint.config
+    family = find_family(config)
+    layout = find_layout(checkpoint, family)
+    is_lsg_source = layout.global_embeddings in checkpoint.tensors
+    bos = opens_with_bos(checkpoint, family)
+    lsg = _lsg_options(family, config, options, is_lsg_source, bos and family.global_can_be_bos)
+    source_max_len = check_shapes(checkpoint, family, layout)
+    max_len = _max_len(options, source_max_len, is_lsg_source)
+    architecture, notes = choose_architecture(checkpoint, family, options.architecture)
+    if family.encoder_config(config).get("is_decoder"):
+        raise RequestError(
+            f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
+            "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
+        )
+    if is_lsg_source and options.keep_first_global_token and options.global_init is None:
+        notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
+    tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
+    sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
+    nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
+    return Plan(
+        family=family,
+        architecture=architecture,
+        layout=layout,
+        lsg=lsg,
+        is_lsg_source=is_lsg_source,
+        source_max_len=source_max_len,
+        max_len=max_len,
+        # Without BOS the first row is a row like any other.
+        positions=options.positions if bos else "tile-all",
+        opens_with_bos=bos,
+        global_init=_global_init(family, options, is_lsg_source),
+        tensors=tensors,
+        dropped=dropped,
+        config=target_config(config, family, architecture, lsg, max_len, options.dtype),
+        nbytes=nbytes,
+        notes=tuple(notes),
+    )
+
+
+def choose_architecture(checkpoint: Checkpoint, family: Family, asked: str | None) -> tuple[str, list[str]]:
+    """The library class whose LSG version the folder is for, and what a user should know about the choice."""
+    if asked is not None:
+        name = asked.removeprefix("LSG")
+        if name not in family.heads:
+            allowed = ", ".join(family.heads)
+            raise RequestError(
+                f"--architecture {printable(asked)!r} is not a {family.title} architecture.", f"Allowed are {allowed}."
+            )
+        return name, _missing_head_notes(checkpoint, family, name)
+    named = checkpoint.config.get("architectures") or [None]
+    name = str(named[0]).removeprefix("LSG") if isinstance(named, list) and named else "None"
+    name = family.former_heads.get(name, name)
+    if name in family.heads:
+        return name, _missing_head_notes(checkpoint, family, name)
+    inferred = _architecture_of_tensors(checkpoint, family)
+    given = "no architecture" if name == "None" else f"{printable(name)!r}, which is not a {family.title} architecture"
+    return inferred, [f"the config names {given}; the weights say {inferred}"]
+
+
+def _architecture_of_tensors(checkpoint: Checkpoint, family: Family) -> str:
+    """The head with the most kinds of its own tensors present; the first of the family's list among equals."""
+    names = checkpoint.tensors
+    candidates = {
+        architecture: len(head.tensors)
+        for architecture, head in family.heads.items()
+        if head.tensors and all(any(name.startswith(own) for name in names) for own in head.tensors)
+    }
+    return max(candidates, key=candidates.__getitem__) if candidates else family.base_class
+
+
+def _missing_head_notes(checkpoint: Checkpoint, family: Family, architecture: str) -> list[str]:
+    own = family.heads[architecture].tensors
+    tied = checkpoint.config.get("tie_word_embeddings", True)
+    missing = [
+        prefix
+        for prefix in own
+        if not any(name.startswith(prefix) for name in checkpoint.tensors)
+        and not (tied and prefix in family.tied_head_tensors)
+    ]
+    if not missing:
+        return []
+    return [
+        f"the source has no {', '.join(missing)}: {architecture} gets new, untrained weights there when it is loaded"
+    ]
+
+
+def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
+    """Whether inputs open with BOS or CLS: as the family's do, unless the tokenizer is of another class."""
+    settings = [checkpoint.config]
+    if family.bos_tokenizers and (checkpoint.folder / "tokenizer_config.json").is_file():
+        settings.append(read_json_object(safe_file(checkpoint.folder, "tokenizer_config.json")))
+    classes = {str(setting.get("tokenizer_class")).removesuffix("Fast") for setting in settings}
+    return family.opens_with_bos or bool(classes & {*family.bos_tokenizers})
+
+
+def _lsg_options(
+    family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool, global_is_bos: bool
+) -> LSGOptions:
+    # A pair that the library built of an LSG encoder and a decoder has the options where the encoder's are.
+    source = {**family.encoder_config(config), **config} if is_lsg_source else {}
+    # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
+    source.setdefault("mask_first_token", global_is_bos)
+    source.setdefault("pool_with_global", global_is_bos)
+    source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
+    lsg = options.lsg_options(source)
+    heads = family.encoder_config(config).get(family.num_heads)
+    try:
+        lsg.validate(heads if isinstance(heads, int) else None)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    if lsg.attention_backend == "flex" and family.global_bias:
+        raise RequestError(
+            f"--attention-backend flex: FlexAttention computes no position bias, and {family.model_type} has one.",
+            "Choose auto, sdpa or cpp.",
+        )
+    return lsg
+
+
+def _max_len(options: ConvertOptions, source_max_len: int, is_lsg_source: bool) -> int:
+    max_len = options.max_len
+    if max_len is None:
+        max_len = source_max_len if is_lsg_source else max(DEFAULT_MAX_LEN, source_max_len)
+    if max_len < source_max_len:
+        raise RequestError(
+            f"--max-len {max_len} is below the source's own {source_max_len} tokens.",
+            f"Give {source_max_len} or more; shorter inputs always work.",
+        )
+    return max_len
+
+
+def _global_init(family: Family, options: ConvertOptions, is_lsg_source: bool) -> str:
+    if is_lsg_source and options.global_init is None:
+        return "keep"
+    # Where positions do not tell them apart, mask tokens would be one and the same global, and stay so in training.
+    return options.global_init or ("mask" if family.positions else "random")

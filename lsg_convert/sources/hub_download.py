@@ -1,0 +1,213 @@
+"""Downloading the files of a model that a conversion needs, by huggingface_hub's own client. Code never comes along."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
+from lsg_convert.common.files import printable, read_json_object
+from lsg_convert.common.progress import Advance, Reporter
+from lsg_convert.sources.hub_errors import hub_error, is_connection_error, is_offline, is_transient, status_of
+
+ATTEMPTS = 3
+_T = TypeVar("_T")
+
+_WANTED = re.compile(
+    r"""config\.json | generation_config\.json | README\.md | LICEN[CS]E[\w.]* | NOTICE[\w.]* | lsg_conversion\.json
+    | tokenizer\.json | tokenizer_config\.json | special_tokens_map\.json | added_tokens\.json
+    | vocab\.(?:txt|json) | merges\.txt | dict\.txt | bpe\.codes | [\w.-]+\.model | preprocessor_config\.json
+    | modules\.json | sentence_\w+_config\.json | config_sentence_transformers\.json
+    | \d+_\w+/(?:config\.json|model\.safetensors|pytorch_model\.bin)
+    """,
+    re.VERBOSE | re.ASCII,
+)
+# Whole or in shards; the first of these that a repository has is taken.
+_WEIGHTS = (
+    re.compile(r"model\.safetensors"),
+    re.compile(r"model\.safetensors\.index\.json|model-\d+-of-\d+\.safetensors"),
+    re.compile(r"pytorch_model\.bin"),
+    re.compile(r"pytorch_model\.bin\.index\.json|pytorch_model-\d+-of-\d+\.bin"),
+)
+
+
+def download(
+    repo_id: str, *, revision: str | None, token: str | None, cache_dir: str | Path | None, reporter: Reporter
+) -> tuple[Path, str]:
+    """The folder in the Hub cache with what a conversion of `repo_id` needs, and its commit."""
+    from huggingface_hub import HfApi, hf_hub_download
+
+    try:
+        with quiet_hub():
+            info = retrying(lambda: HfApi(token=token).model_info(repo_id, revision=revision, files_metadata=True))
+    except Exception as error:
+        if is_offline(error) or is_connection_error(error) or (status_of(error) or 0) >= 500:
+            return _from_cache(repo_id, revision, cache_dir, error)
+        raise hub_error(error, repo_id, revision) from error
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    names = select_files(repo_id, sizes)
+    total = sum(sizes[name] for name in names)
+
+    blobs = _blobs_folder(repo_id, cache_dir)
+
+    def fetch(name: str, at: str | None) -> Path:
+        def get() -> str:
+            return hf_hub_download(repo_id, name, revision=at, token=token, cache_dir=cache_dir)
+
+        return Path(retrying(get, kept=lambda: _size_of(blobs)))
+
+    with reporter.stage(f"Downloading {printable(repo_id)}", total) as advance:
+        try:
+            with quiet_hub(), _watched(blobs, total, advance):
+                # The first file asks for the revision by its name, so that the cache knows it offline too; the
+                # others for the commit that this gave, so that all are from one. One by one: threads of the
+                # client would make Ctrl-C wait for whole files.
+                folder = fetch("config.json", revision).parent
+                for name in sorted(names, key=lambda name: sizes[name]):
+                    path = fetch(name, folder.name)
+                    if folder.name == info.sha and path.stat().st_size != sizes[name]:
+                        raise OutsideError(
+                            f"'{printable(name)}' of '{printable(repo_id)}' did not arrive whole.",
+                            f"delete {printable(path.resolve(), 300)} and try again.",
+                        )
+        except LSGConvertError:
+            raise
+        except Exception as error:
+            raise hub_error(error, repo_id, revision) from error
+    return folder, folder.name
+
+
+def select_files(repo_id: str, names: Sequence[str] | dict[str, int]) -> list[str]:
+    """Of a repository's files, those that a conversion needs: config, one form of the weights, tokenizer, card."""
+    if "config.json" not in names:
+        raise RequestError(f"'{printable(repo_id)}' has no config.json: it is not a transformers model.")
+    weights: list[str] = []
+    for form in _WEIGHTS:
+        weights = [name for name in names if form.fullmatch(name)]
+        if weights:
+            break
+    else:
+        raise RequestError(
+            f"'{printable(repo_id)}' has no PyTorch weights (model.safetensors or pytorch_model.bin).",
+            "save it with safetensors first: models with TensorFlow or Flax weights only cannot be read.",
+        )
+    others = [name for name in names if _WANTED.fullmatch(name)]
+    twice = {name.replace("model.safetensors", "pytorch_model.bin") for name in others if "/model.safetensors" in name}
+    return sorted({*weights, *(name for name in others if name not in twice)})
+
+
+def retrying(action: Callable[[], _T], attempts: int = ATTEMPTS, kept: Callable[[], int] = lambda: 0) -> _T:
+    """Run `action` again when the Hub or the network failed for the moment; what was transferred is kept by it.
+
+    `kept` is how much that is: as long as it grows, a failure does not count.
+    """
+    attempt, before = 1, kept()
+    while True:
+        try:
+            return action()
+        except Exception as error:  # noqa: PERF203
+            now = kept()
+            attempt, before = (1 if now > before else attempt), now
+            if attempt == attempts or not is_transient(error) or is_offline(error):
+                raise
+            time.sleep(_pause(error, attempt))
+            attempt += 1
+
+
+def _pause(error: BaseException, attempt: int) -> float:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        return min(max(float(headers.get("Retry-After", attempt)), 0.0), 60.0)
+    except ValueError:
+        return float(attempt)
+
+
+def _from_cache(
+    repo_id: str, revision: str | None, cache_dir: str | Path | None, reason: Exception
+) -> tuple[Path, str]:
+    """What an earlier run downloaded, for when the Hub cannot be asked."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        config = hf_hub_download(repo_id, "config.json", revision=revision, cache_dir=cache_dir, local_files_only=True)
+        folder = Path(config).parent
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        complete = _listed_shards(folder, select_files(repo_id, sorted(there))) <= there
+    except Exception as error:
+        if not isinstance(error, (OSError, LSGConvertError)):
+            raise hub_error(error, repo_id, revision) from error
+        complete = False
+    if not complete:
+        raise hub_error(reason, repo_id, revision) from reason
+    return folder, folder.name
+
+
+def _listed_shards(folder: Path, names: list[str]) -> set[str]:
+    """The shards that the index among `names` lists; none when there is no index."""
+    shards: set[str] = set()
+    for name in names:
+        if name.endswith(".index.json"):
+            shards |= {str(shard) for shard in read_json_object(folder / name).get("weight_map", {}).values()}
+    return shards
+
+
+def _blobs_folder(repo_id: str, cache_dir: str | Path | None) -> Path:
+    from huggingface_hub import constants
+
+    root = Path(cache_dir).expanduser() if cache_dir else Path(constants.HF_HUB_CACHE)
+    return root / f"models--{repo_id.replace('/', '--')}" / "blobs"
+
+
+@contextmanager
+def quiet_hub() -> Iterator[None]:
+    """Without huggingface_hub's own progress bars and warnings, which show addresses: ours are what is shown."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, logging
+
+    verbosity, disabled = logging.get_verbosity(), are_progress_bars_disabled()
+    logging.set_verbosity_error()
+    if not disabled:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if not disabled:
+            enable_progress_bars()
+
+
+@contextmanager
+def _watched(folder: Path, total: int, advance: Advance) -> Iterator[None]:
+    """Report how a download grows on disk: that works with every version and transport of the client."""
+    start, shown, done = _size_of(folder), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal shown
+        while not done.wait(0.25):
+            grown = min(_size_of(folder) - start, total)
+            if grown > shown:
+                advance(grown - shown)
+                shown = grown
+
+    thread = threading.Thread(target=watch, name="download-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    advance(total - shown)
+
+
+def _size_of(folder: Path) -> int:
+    size = 0
+    try:
+        for path in folder.iterdir():
+            size += path.stat().st_size
+    except OSError:  # not there yet, or renamed under our eyes
+        pass
+    return size

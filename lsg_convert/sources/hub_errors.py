@@ -1,0 +1,123 @@
+"""What can go wrong with the Hub, said in our words, with what to do next. Nothing here shows a token or a URL."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
+from lsg_convert.common.files import printable
+from lsg_convert.sources.aliases import near_matches
+
+# huggingface_hub talks through one of these, depending on its version.
+_TRANSPORTS = {"requests", "urllib3", "httpx", "httpx2", "httpcore", "httpcore2"}
+_LOG_IN = "log in with `hf auth login`, set HF_TOKEN, or give --token"
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status of the first answer from the Hub in the error's history, if there was one."""
+    for cause in _history(error):
+        response = getattr(cause, "response", None)
+        if isinstance(getattr(response, "status_code", None), int):
+            return int(response.status_code)  # type: ignore[union-attr]
+    return None
+
+
+def is_connection_error(error: BaseException) -> bool:
+    """Whether the Hub could not be asked, or its answer broke off."""
+    if status_of(error) is not None:
+        return False
+    return any(
+        type(cause).__module__.split(".")[0] in _TRANSPORTS or isinstance(cause, (ConnectionError, TimeoutError))
+        for cause in _history(error)
+    )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again may help."""
+    status = status_of(error)
+    return is_connection_error(error) or status == 429 or (status is not None and status >= 500)
+
+
+def is_offline(error: BaseException) -> bool:
+    """Whether HF_HUB_OFFLINE forbade the request."""
+    return any(type(cause).__name__ == "OfflineModeIsEnabled" for cause in _history(error))
+
+
+def hub_error(error: BaseException, repo_id: str, revision: str | None = None) -> LSGConvertError:
+    """The error to show for one that huggingface_hub raised while it dealt with `repo_id`."""
+    names = {base.__name__ for cause in _history(error) for base in type(cause).__mro__}
+    status = status_of(error)
+    shown = printable(repo_id)
+    if is_offline(error):
+        return OutsideError(
+            f"'{shown}' is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub for it.",
+            "unset HF_HUB_OFFLINE, or give a folder.",
+        )
+    if "GatedRepoError" in names:
+        return OutsideError(
+            f"'{shown}' is gated: its owner has to grant you access.",
+            f"ask for it on the model's page, then {_LOG_IN}.",
+        )
+    if "RevisionNotFoundError" in names:
+        return RequestError(
+            f"'{shown}' has no revision '{printable(revision or 'main')}'.",
+            "give a branch, a tag or a full commit id that its page on the Hub lists.",
+        )
+    if "HFValidationError" in names:
+        return RequestError(f"'{shown}' is not a valid Hub id.", "Hub ids read owner/name.")
+    if "RepositoryNotFoundError" in names or status == 404:
+        close = [name for name in near_matches(repo_id) if name != repo_id]
+        meant = f"did you mean {', '.join(close)}?" if close else "check its name."
+        return RequestError(
+            f"there is no model '{shown}' on the Hub, or you may not see it.", f"{meant} If it is private, {_LOG_IN}."
+        )
+    if status == 401:
+        return OutsideError(
+            f"the Hub refused '{shown}': no token was sent, or one that it does not accept.", f"{_LOG_IN}."
+        )
+    if status == 403:
+        return OutsideError(
+            f"the Hub forbids this on '{shown}' to the token that was used.", "use a token that has the permission."
+        )
+    if status == 429:
+        return OutsideError(
+            f"the Hub limits how often '{shown}' may be asked for.", "wait a few minutes and try again."
+        )
+    if status is not None:
+        return OutsideError(
+            f"the Hub answered with an error ({status}) for '{shown}'.", "try again later; what was done is kept."
+        )
+    if is_connection_error(error) or "LocalEntryNotFoundError" in names:
+        return OutsideError(
+            f"the connection to {endpoint_host()} failed for '{shown}'.",
+            "check the network and try again: it goes on where it stopped.",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return OutsideError(
+            f"the disk is full, or a limit on file sizes is reached, while '{shown}' is transferred.",
+            "free some space, or choose another disk with --cache-dir or HF_HOME.",
+        )
+    if isinstance(error, OSError):
+        return OutsideError(f"'{shown}' could not be transferred: {printable(error.strerror or error)}.", "try again.")
+    return OutsideError(f"'{shown}' could not be transferred ({type(error).__name__}).", "try again.")
+
+
+def endpoint_host() -> str:
+    """The host of the Hub in use, without whatever else its address holds."""
+    try:
+        parts = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+        return printable(f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname)
+    except ValueError:
+        return "the Hub"
+
+
+def _history(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__  # not the context: an error that was dealt with explains nothing

@@ -1,0 +1,139 @@
+"""Inputs made of real text: batches of exactly so many tokens, framed as the tokenizer frames them."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lsg_convert.common.errors import RequestError
+
+if TYPE_CHECKING:
+    import torch
+
+    from lsg_convert.verification.subject import Subject
+
+TARGET_TOKENS = 24
+_TAKE_TARGETS = ("AutoModel", "AutoModelForSeq2SeqLM")  # other heads of seq2seq models shift the input themselves
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Model inputs: ids and mask [rows, tokens], whatever shape the head wants them in; `name` is for people."""
+
+    name: str
+    ids: torch.Tensor
+    mask: torch.Tensor
+    targets: torch.Tensor | None = None
+    as_choices: bool = False
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the model's forward takes."""
+        tokens = {"input_ids": self.ids, "attention_mask": self.mask}
+        if self.as_choices:
+            return {name: tensor.unsqueeze(1) for name, tensor in tokens.items()}
+        return tokens if self.targets is None else {**tokens, "decoder_input_ids": self.targets}
+
+
+class Inputs:
+    """Makes batches for a subject's models."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._contents: dict[int, tuple[str, list[int]]] = {}
+
+    def batch(self, length: int, passage: int = 0, rows: int = 1, padding: int = 0, shorter: int = 0) -> Batch:
+        """`rows` texts of `length` tokens, the special ones included, each from another passage on and by `shorter`
+        tokens shorter than the one before it; then `padding`.
+        """
+        names, ids = [], []
+        for row in range(rows):
+            name, content = self.content(passage + row, length - row * shorter - len(self.prefix) - len(self.suffix))
+            names.append(name)
+            ids.append(self.frame(content))
+        padded = f", padded to {length + padding}" if padding else ""
+        return self.of_ids(ids, f"{', '.join(names)}, {length} tokens{padded}", padding)
+
+    def of_ids(self, rows: list[list[int]], name: str, padding: int = 0) -> Batch:
+        """A batch of token ids, shorter rows and all of them by `padding` padded on the right."""
+        import torch
+
+        device, pad = self._subject.settings.device, self.tokenizer.pad_token_id or 0
+        length = max(map(len, rows)) + padding
+        ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=device)
+        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=device)
+        as_choices = self._subject.auto_class == "AutoModelForMultipleChoice"
+        return Batch(name, ids, mask, self._targets(rows) if self.takes_targets else None, as_choices)
+
+    def content(self, passage: int, count: int) -> tuple[str, list[int]]:
+        """Name of a passage and `count` ids of text from there on, without special tokens; repeated where it ends.
+
+        Raises:
+            RequestError: the tokenizer gives ids that the embeddings have no rows for.
+        """
+        if passage not in self._contents:
+            name, text = self._subject.text.starting_with(passage)
+            ids = list(self.tokenizer(text, add_special_tokens=False, truncation=False)["input_ids"])
+            if not ids:
+                raise RequestError("the tokenizer makes no tokens of the text")
+            rows = self._subject.encoder_config.get("vocab_size")
+            if isinstance(rows, int) and max(ids) >= rows:
+                raise RequestError(f"the tokenizer gives id {max(ids)}, but the embeddings have {rows} rows")
+            self._contents[passage] = (name, ids)
+        name, ids = self._contents[passage]
+        return name, (ids * (max(count, 0) // len(ids) + 1))[: max(count, 0)]
+
+    def frame(self, content: list[int]) -> list[int]:
+        """`content` between the special tokens that the tokenizer puts around a text."""
+        return [*self.prefix, *content, *self.suffix]
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._subject.tokenizer
+
+    @property
+    def prefix(self) -> list[int]:
+        """Special tokens before a text."""
+        return self._special[0]
+
+    @property
+    def suffix(self) -> list[int]:
+        """Special tokens after a text."""
+        return self._special[1]
+
+    @cached_property
+    def _special(self) -> tuple[list[int], list[int]]:
+        text = self._subject.text.starting_with(0)[1][:200]
+        framed = list(self.tokenizer(text)["input_ids"])
+        plain = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        for start in range(len(framed) - len(plain) + 1):
+            if framed[start : start + len(plain)] == plain:
+                return framed[:start], framed[start + len(plain) :]
+        return [], []
+
+    @cached_property
+    def takes_targets(self) -> bool:
+        """Whether the model wants decoder inputs."""
+        import transformers
+
+        if not self._subject.family.is_seq2seq or self._subject.auto_class not in _TAKE_TARGETS:
+            return False
+        model_class = getattr(transformers, self._subject.architecture)
+        return "decoder_input_ids" in inspect.signature(model_class.forward).parameters
+
+    @property
+    def decoder_start(self) -> int:
+        """The token that the decoder begins with."""
+        config = self._subject.config
+        names = ("decoder_start_token_id", "bos_token_id", "pad_token_id")
+        return next((config[name] for name in names if config.get(name) is not None), 0)
+
+    def _targets(self, rows: list[list[int]]) -> torch.Tensor:
+        """Decoder inputs, teacher-forced: the text itself after the decoder's start token."""
+        import torch
+
+        count = min(TARGET_TOKENS, min(map(len, rows)))
+        shifted = [[self.decoder_start, *row[: count - 1]] for row in rows]
+        return torch.tensor(shifted, device=self._subject.settings.device)

@@ -1,0 +1,180 @@
+"""Level 3, kernel parity: above the dense limit every layer's attention is what the definition says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lsg_convert.verification.check import Check, Level, Measurement, NotRunError
+from lsg_convert.verification.compute import encoder_states
+from lsg_convert.verification.inputs import Batch
+from lsg_convert.verification.lengths import window_lengths
+
+if TYPE_CHECKING:
+    import torch
+
+    from lsg_convert.modeling.lsg_options import LSGOptions
+    from lsg_convert.verification.subject import Subject
+
+_MODULE = "LSGSelfAttention"
+_MOST_LAYERS = 6  # the definition is slow; of deeper models, layers spread from the first to the last
+
+
+class WantedMask(NamedTuple):
+    """The keys that may be attended, made from the inputs and not by the folder's code; tokens: bool [rows, tokens]."""
+
+    tokens: torch.Tensor
+    num_global_tokens: int
+    num_tokens: int
+
+
+class KernelParity(Check):
+    """Each layer's attention against a dense attention over an explicit choice of the same keys."""
+
+    name = "attention by definition"
+    level = Level.KERNEL
+    needs = ("weights", "code")
+
+    def applies(self, subject: Subject) -> bool:
+        return bool(window_lengths(subject.lsg, subject.max_len))
+
+    def memory(self, subject: Subject) -> int:
+        tokens = window_lengths(subject.lsg, subject.max_len)[-1] + subject.lsg.block_size
+        entries = subject.lsg.num_global_tokens + 2 * tokens
+        return (
+            subject.model_bytes() + 6 * 2 * int(subject.encoder_config[subject.family.num_heads]) * tokens * entries * 4
+        )
+
+    def measure(self, subject: Subject) -> Measurement:
+        model = subject.converted_model()
+        layers = lsg_layers(model)
+        if not layers:
+            raise NotRunError("no layer of this model has LSG attention: its encoder is not part of it")
+        tolerance, worst, place, compared = subject.settings.tolerance, 0.0, "", 0
+        batches = window_batches(subject)
+        with subject.reporter.stage("Comparing attention", len(batches)) as advance:
+            for batch in batches:
+                with compared_attention(layers, batch, subject.lsg) as differences:
+                    encoder_states(model, batch)
+                for layer, value in differences.items():
+                    compared += 1
+                    if not value <= worst:
+                        worst, place = value, f"{layer}, {batch.name}"
+                advance(1)
+        passed = bool(worst <= tolerance)
+        lengths = sorted({batch.ids.shape[1] for batch in batches})
+        measured = f"max |Δ| {worst:.1e} in {len(layers)} layers at {', '.join(map(str, lengths))} tokens"
+        values = {"max_abs": worst, "place": place, "layers": len(layers), "lengths": lengths}
+        if not compared:
+            raise NotRunError("no layer was run: its attention could not be compared")
+        return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else place, values)
+
+
+CHECKS: tuple[type[Check], ...] = (KernelParity,)
+
+
+def window_batches(subject: Subject) -> list[Batch]:
+    """Inputs just above the dense limit, unaligned and padded; no token twice in a block, as equal keys may tie."""
+    batches = []
+    for number, length in enumerate(window_lengths(subject.lsg, subject.max_len)):
+        padding = length // 4 if length % subject.lsg.block_size else 0
+        rows = [distinct_tokens(subject, length - padding, seed=length)]
+        if number == 0:
+            rows.append(distinct_tokens(subject, length - 2 * padding, seed=length + 1))
+        name = f"{length} tokens" + (f", {padding} or more of them padding" if padding else "")
+        batches.append(subject.inputs.of_ids(rows, name, padding))
+    return batches
+
+
+def distinct_tokens(subject: Subject, length: int, seed: int) -> list[int]:
+    """Token ids in random order, framed; the first token and what is special to the tokenizer only where it belongs."""
+    import torch
+
+    special = {*subject.tokenizer.all_special_ids}
+    rows = int(subject.encoder_config["vocab_size"])
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed)).tolist()
+    content = [token for token in order if token not in special][:length]
+    count = length - len(subject.inputs.prefix) - len(subject.inputs.suffix)
+    return subject.inputs.frame((content * (count // len(content) + 1))[:count])
+
+
+def lsg_layers(model: Any) -> dict[str, Any]:
+    """The modules with LSG attention by name, at most a few, spread over the model."""
+    found = {
+        name: module
+        for name, module in model.named_modules()
+        if any(parent.__name__ == _MODULE for parent in type(module).__mro__)
+    }
+    names = list(found)
+    if len(names) > _MOST_LAYERS:
+        names = [names[round(i * (len(names) - 1) / (_MOST_LAYERS - 1))] for i in range(_MOST_LAYERS)]
+    return {name: found[name] for name in names}
+
+
+@contextmanager
+def compared_attention(layers: dict[str, Any], batch: Batch, options: LSGOptions) -> Iterator[dict[str, float]]:
+    """While this lasts, every layer's attention is computed by definition too; yields the largest differences."""
+    differences: dict[str, float] = {}
+    mask = wanted_mask(batch, options)
+    shipped = {name: layer.attention for name, layer in layers.items()}
+    for name, layer in layers.items():
+        layer.attention = _Compared(name, shipped[name], mask, options, differences)
+    try:
+        yield differences
+    finally:
+        for name, layer in layers.items():
+            layer.attention = shipped[name]
+
+
+def wanted_mask(batch: Batch, options: LSGOptions) -> WantedMask:
+    """Tokens that are no padding, less the first one where it is masked; above the dense limit in whole blocks."""
+    from torch.nn import functional
+
+    tokens = batch.mask.bool().clone()
+    if options.mask_first_token:
+        tokens[:, 0] = False
+    length = tokens.shape[1]
+    padding = -length % options.block_size if length > options.dense_limit else 0
+    return WantedMask(functional.pad(tokens, (0, padding), value=False), options.num_global_tokens, length + padding)
+
+
+class _Compared:
+    """Stands in for a layer's attention, and compares it with the definition."""
+
+    def __init__(
+        self, name: str, shipped: Any, mask: WantedMask, options: LSGOptions, differences: dict[str, float]
+    ) -> None:
+        self._name, self._shipped, self._mask, self._options = name, shipped, mask, options
+        self._differences = differences
+
+    def __call__(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        key_mask: Any,
+        options: Any,
+        scale: float,
+        dropout_p: float = 0.0,
+        position_bias: Any = None,
+    ) -> torch.Tensor:
+        import torch
+
+        from lsg_convert.verification.oracle import dense_lsg_attention
+
+        # In float32 whatever the model computes in: with few bits many keys tie, and any choice of them is right.
+        exact = (query.float(), key.float(), value.float())
+        context = self._shipped(*exact, key_mask, options, scale, dropout_p, position_bias)
+        mask, count = self._mask, self._mask.num_global_tokens
+        if key.shape[2] == count + mask.num_tokens:
+            wanted = dense_lsg_attention(*exact, mask, self._options, scale, 0.0, position_bias)
+            # What padding attends is nobody's business: no one attends padding.
+            read = torch.nn.functional.pad(mask.tokens, (count, 0), value=True)
+            read[:, count] = True
+            gap = (context - wanted).abs().amax((1, 3)).nan_to_num(nan=float("inf"))
+            difference = float(gap[read].max())
+        else:
+            difference = float("inf")  # other globals or other padding than the configuration says
+        self._differences[self._name] = max(difference, self._differences.get(self._name, 0.0))
+        return context.to(query.dtype)

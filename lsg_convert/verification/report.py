@@ -1,0 +1,102 @@
+"""What a verification found, as an object, as plain data and in a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lsg_convert.common.errors import VerificationError
+from lsg_convert.verification.check import FAILED, NOT_RUN, PASSED, Level, Result
+
+PARTIAL = "partial"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The results of all checks up to `level`, and the circumstances they were measured in."""
+
+    results: tuple[Result, ...]
+    level: Level
+    circumstances: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """`failed` if any check failed, else `partial` if any was not run, else `passed`."""
+        statuses = {result.status for result in self.results}
+        if FAILED in statuses:
+            return FAILED
+        return PARTIAL if NOT_RUN in statuses or not statuses else PASSED
+
+    @property
+    def passed(self) -> bool | None:
+        """None for a partial verdict."""
+        return {PASSED: True, FAILED: False}.get(self.verdict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether any check failed."""
+        return self.verdict == FAILED
+
+    def __getitem__(self, name: str) -> Result:
+        """The result of the check `name`."""
+        return next(result for result in self.results if result.name == name)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one line."""
+        return sentence(self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "verdict": self.verdict,
+            "passed": self.passed,
+            "level": self.level.title,
+            "checks": [result.as_dict() for result in self.results],
+            **self.circumstances,
+        }
+
+    def as_record(self) -> dict[str, Any]:
+        """The report as a folder keeps it: without times, so that the same conversion writes the same folder."""
+        report = self.as_dict()
+        for check in report["checks"]:
+            del check["seconds"]
+        return report
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+
+    def raise_if_failed(self) -> None:
+        """Raise VerificationError that names every check that failed."""
+        failed = [result for result in self.results if result.status == FAILED]
+        if failed:
+            found = "; ".join(failure_text(result.as_dict()) for result in failed)
+            raise VerificationError(
+                f"the converted folder is not what its source is: {found}.",
+                "Nothing was written. --no-verify writes it all the same, to look into it with lsg-convert verify.",
+            )
+
+
+def sentence(report: Mapping[str, Any]) -> str:
+    """The verdict of a report, given as plain data, in one line."""
+    count = dict.fromkeys((PASSED, FAILED, NOT_RUN), 0)
+    for check in report["checks"]:
+        count[check["status"]] += 1
+    total = sum(count.values())
+    names = {
+        status: ", ".join(check["name"] for check in report["checks"] if check["status"] == status) for status in count
+    }
+    if report["verdict"] == FAILED:
+        return f"Failed: {count[FAILED]} of {total} checks ({names[FAILED]})."
+    if report["verdict"] == PARTIAL:
+        return f"Partial: {count[PASSED]} of {total} checks passed, {count[NOT_RUN]} could not run ({names[NOT_RUN]})."
+    return f"Passed: all {total} checks, up to {report['level']}."
+
+
+def failure_text(check: Mapping[str, Any]) -> str:
+    """A failed check in one clause: its name, what was measured, and why that is wrong."""
+    measured = f"{check['measured']}, tolerance {check['tolerance']}" if check["tolerance"] else check["measured"]
+    return f"{check['name']}: " + "; ".join(part for part in (measured, check["reason"]) if part)

@@ -1,0 +1,196 @@
+"""Verifying a folder: find it, find its source, run the checks, and keep the report in the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lsg_convert.common.errors import LSGConvertError, RequestError
+from lsg_convert.common.files import printable
+from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.common.quiet import libraries_quiet
+from lsg_convert.families import Family, family_named
+from lsg_convert.folder.card import updated_card
+from lsg_convert.folder.discovery import find_converted_folder
+from lsg_convert.folder.figures import draw_verification
+from lsg_convert.folder.record import RECORD_NAME, read_record, record_text
+from lsg_convert.folder.staging import replaced
+from lsg_convert.sources.resolve import Source, resolve_source
+from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach
+from lsg_convert.verification.check import Check, Level, applies, parse_level, run_check
+from lsg_convert.verification.memory import parse_memory
+from lsg_convert.verification.report import Report
+from lsg_convert.verification.resemblance import BY_POSITION
+from lsg_convert.verification.subject import Settings, Subject
+from lsg_convert.verification.texts import load_text
+
+ALL_CHECKS: tuple[type[Check], ...] = (
+    *integrity.CHECKS,
+    *exact_parity.CHECKS,
+    *kernel_parity.CHECKS,
+    *drift.CHECKS,
+    *reach.CHECKS,
+)
+_DTYPES = ("float32", "float16", "bfloat16")
+
+
+def verify(
+    folder: str | Path | None = None,
+    source: str | Path | None = None,
+    *,
+    level: int | str | None = None,
+    atol: float | None = None,
+    max_kl: float | None = None,
+    min_agreement: float | None = None,
+    text: str | Path | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    max_memory: str | int | None = None,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> Report:
+    """Verify a converted folder against its source, which its own record names unless `source` is given.
+
+    The report goes into the folder's record and card as well. `level` is the last level to run; `atol` is 1e-4 in
+    float32 unless given; `max_kl` and `min_agreement` make drift fail beyond them.
+
+    Raises:
+        RequestError: there is no such folder, source or text, or an option makes no sense.
+    """
+    reporter = reporter or SilentReporter()
+    settings = _settings(atol, max_kl, min_agreement, device, dtype, max_memory, trust_remote_code)
+    last, passages = parse_level(level), load_text(text)
+    place = find_converted_folder(folder)
+    record = read_record(place)
+    family = _family(place, record)
+    assert record is not None
+    original, no_source = _find_source(place, record, source, revision, token, cache_dir, reporter)
+    subject = Subject(place, record, family, original, passages, settings, no_source, reporter=reporter)
+    with libraries_quiet():
+        report = run_checks(subject, last)
+    keep_report(place, record, report)
+    return report
+
+
+def verify_conversion(folder: Path, source: Source, record: dict[str, Any], reporter: Reporter) -> Report:
+    """What a conversion verifies of the folder it has just written: integrity and exact parity."""
+    family = _family(folder, record)
+    subject = Subject(folder, record, family, source, load_text(), Settings(), fresh=True, reporter=reporter)
+    return run_checks(subject, Level.EXACT)
+
+
+def run_checks(subject: Subject, last: Level) -> Report:
+    """Run every check up to the level `last` that means anything for this model."""
+    results = []
+    checks = [check() for check in ALL_CHECKS if check.level <= last]
+    for number, check in enumerate(checks):
+        if not any("source" in later.needs for later in checks[number:]):
+            subject.release_source()
+        if applies(check, subject):
+            results.append(run_check(check, subject))
+    return Report(tuple(results), last, _circumstances(subject))
+
+
+def keep_report(folder: Path, record: dict[str, Any], report: Report) -> None:
+    """Put the report into record, card and picture, unless it says less than the one that is there.
+
+    A folder that cannot be written to stays as it is.
+    """
+    before = record.get("verification") or {}
+    ran = {check["name"] for check in before.get("checks", ()) if check["status"] != "not run"}
+    if not report.failed and before.get("verdict") != "failed" and ran - {result.name for result in report.results}:
+        return
+    record = record | {"verification": report.as_record()}
+    try:
+        draw_verification(folder, _curves(report))
+        for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(folder, record))):
+            with replaced(folder / name) as place:
+                place.write_text(text, encoding="utf-8")
+    except OSError:
+        return
+
+
+def _curves(report: Report) -> dict[str, Any] | None:
+    return next((result.values[BY_POSITION] for result in report.results if BY_POSITION in result.values), None)
+
+
+def _settings(
+    atol: float | None,
+    max_kl: float | None,
+    min_agreement: float | None,
+    device: str,
+    dtype: str,
+    max_memory: str | int | None,
+    trust_remote_code: bool,
+) -> Settings:
+    for name, value, high in (("atol", atol, None), ("max-kl", max_kl, None), ("min-agreement", min_agreement, 1.0)):
+        if value is not None and not 0 <= value <= (float("inf") if high is None else high):
+            raise RequestError(f"--{name} is {value}; allowed is 0 to {high or 'anything'}.")
+    if dtype not in _DTYPES:
+        raise RequestError(f"--dtype is {printable(dtype)!r}; allowed are {', '.join(_DTYPES)}.")
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise RequestError(
+            f"--device {printable(device)!r} cannot be used: {printable(str(error).splitlines()[0], 200)}",
+            "Use --device cpu.",
+        ) from error
+    return Settings(atol, max_kl, min_agreement, device, dtype, parse_memory(max_memory), trust_remote_code)
+
+
+def _family(folder: Path, record: dict[str, Any] | None) -> Family:
+    family = family_named(str((record or {}).get("family")))
+    known = family is not None and str((record or {}).get("architecture", "")).removeprefix("LSG") in family.heads
+    if not known or family is None or not {"options", "source", "version"} <= (record or {}).keys():
+        raise RequestError(
+            f"the record in {printable(folder, 300)} is not one that this version of lsg-convert understands",
+            "convert the source again",
+        )
+    return family
+
+
+def _find_source(
+    folder: Path,
+    record: dict[str, Any],
+    asked: str | Path | None,
+    revision: str | None,
+    token: str | None,
+    cache_dir: str | Path | None,
+    reporter: Reporter,
+) -> tuple[Source | None, str]:
+    """The source, or why there is none; one that the user names has to be there."""
+    recorded = record["source"]
+    beside = recorded.get("folder")
+    name = str(asked) if asked is not None else recorded.get("repo_id") or (beside and str(folder.resolve() / beside))
+    if not name:
+        return None, "the record names no source; give it with --source"
+    if revision is None and name == recorded.get("repo_id"):
+        revision = recorded.get("commit")
+    try:
+        return resolve_source(name, revision=revision, token=token, cache_dir=cache_dir, reporter=reporter), ""
+    except LSGConvertError as error:
+        if asked is not None:
+            raise
+        return None, f"the source is not to be had: {error.message}"
+
+
+def _circumstances(subject: Subject) -> dict[str, Any]:
+    """What a reader needs to know to get the same numbers."""
+    import torch
+    import transformers
+
+    from lsg_convert.common.version import __version__
+
+    source = subject.source
+    return {
+        "source": None if source is None else source.repo_id or source.name,
+        "device": subject.settings.device,
+        "dtype": subject.settings.dtype,
+        "text": ", ".join(subject.text.passages),
+        "versions": {"lsg-convert": __version__, "torch": torch.__version__, "transformers": transformers.__version__},
+    }
