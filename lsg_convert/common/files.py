@@ -1,6 +1,6 @@
 """Reading files that somebody else wrote: names, links, kinds and sizes are checked before they are trusted.
 
-Every foreign file that is read whole is read by `read_bounded`.
+Every foreign file that is read whole is read by `read_limited`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         raise RequestError(f"there is no file '{shown}'.") from error
     except OSError as error:
         # a socket cannot be opened, a folder not on every system
-        if os.path.exists(path) and not os.path.isfile(path):
+        if Path(path).exists() and not Path(path).is_file():
             raise RequestError(f"'{shown}' is not a regular file.") from error
         raise OutsideError(f"cannot read '{shown}': {_reason(error)}.") from error
     with os.fdopen(descriptor, "rb", buffering=0) as file:
@@ -113,7 +113,7 @@ def read_start(path: Path, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def read_bounded(path: Path, limit: int) -> bytes:
+def read_limited(path: Path, limit: int) -> bytes:
     """All of the regular file at `path`; raises RequestError when it has more than `limit` bytes, else as `read_start`.
 
     The size is that of what was read: a file that grows meanwhile stays within the limit, too.
@@ -128,7 +128,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
 
 def read_json_object(path: Path, limit: int = JSON_LIMIT, *, unique_keys: bool = False) -> dict[str, Any]:
     """The JSON object in the file at `path`; raises RequestError when it is anything else."""
-    return parse_json_object(read_bounded(path, limit), printable(path.name), unique_keys)
+    return parse_json_object(read_limited(path, limit), printable(path.name), unique_keys)
 
 
 def parse_json_object(data: bytes, shown: str, unique_keys: bool = False) -> dict[str, Any]:
