@@ -5,28 +5,22 @@ The words stand in `card_template.md` and `card_verification.md`; here are the f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lsg_convert.common.files import printable
+from lsg_convert.common.errors import LSGConvertError
+from lsg_convert.common.files import read_limited, safe_file
+from lsg_convert.folder import markdown
+from lsg_convert.folder.card_metadata import source_metadata
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
 from lsg_convert.folder.record import Record
 from lsg_convert.sources.resolve import Source
 
-# What of the source's card still holds for the converted model. A licence is inherited or left out, never made up.
-_INHERITED = (
-    "language",
-    "license",
-    "license_name",
-    "license_link",
-    "datasets",
-    "pipeline_tag",
-    "library_name",
-    "metrics",
-)
 _BEGIN, _END = "<!-- lsg-convert verify -->", "<!-- /lsg-convert verify -->"  # between them `verify` rewrites the card
-_MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
+_MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
+_CARD_LIMIT = 16 * 2**20
 _TAGS = ("lsg", "long-context", "custom_code")
 _ACTIONS = {
     "extend": "position rows repeated",
@@ -44,26 +38,7 @@ def write_card(folder: Path, source: Source, record: Record) -> None:
     (folder / "README.md").write_text(render_card(folder, source_metadata(source.folder), record), encoding="utf-8")
 
 
-def source_metadata(folder: Path) -> dict[str, Any]:
-    """The metadata block of the source's card; empty where there is none, or none that can be read."""
-    import yaml
-
-    path = folder / "README.md"
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    except OSError:
-        return {}
-    if not text.startswith("---"):
-        return {}
-    header, closing, _ = text.removeprefix("---").partition("\n---")
-    try:
-        metadata = yaml.safe_load(header[:100_000]) if closing else None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def render_card(folder: Path, inherited: dict[str, Any], record: Record) -> str:
+def render_card(folder: Path, inherited: Mapping[str, str | list[str]], record: Record) -> str:
     """The card's text."""
     return _render(
         "card_template.md",
@@ -77,13 +52,13 @@ def render_card(folder: Path, inherited: dict[str, Any], record: Record) -> str:
         actions=_ACTIONS,
         changed=[change for change in record.changes if change.action != "cast"],
         cast=sum(change.action == "cast" for change in record.changes),
+        code_files={name: file for name, file in record.files.items() if name.startswith("modeling_lsg_")},
     )
 
 
 def updated_card(folder: Path, record: Record) -> str:
     """The text of the card in `folder` with the record's verification; what else it says stays."""
-    path = folder / "README.md"
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    text = _card_of(folder)
     section = _render("card_verification.md", **_verification(folder, record))
     before, found, rest = text.partition(_BEGIN)
     _, closed, after = rest.partition(_END)
@@ -92,16 +67,21 @@ def updated_card(folder: Path, record: Record) -> str:
     return f"{text.rstrip()}\n\n{section}".lstrip()
 
 
-def _metadata(inherited: dict[str, Any], record: Record) -> str:
+def _card_of(folder: Path) -> str:
+    """The card that is there; nothing where there is none, or where it is a link that leads out."""
+    try:
+        return read_limited(safe_file(folder, "README.md"), _CARD_LIMIT).decode("utf-8", errors="replace")
+    except LSGConvertError:
+        return ""
+
+
+def _metadata(inherited: Mapping[str, str | list[str]], record: Record) -> str:
     """The card's YAML header, without its fences."""
     from huggingface_hub import ModelCardData
 
-    metadata = {key: inherited[key] for key in _INHERITED if inherited.get(key) is not None}
-    tags = inherited.get("tags")
-    others = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-    return ModelCardData(
-        **metadata, base_model=record.source.repo_id, tags=list(dict.fromkeys([*_TAGS, *others]))
-    ).to_yaml()
+    metadata: dict[str, Any] = dict(inherited)
+    metadata["tags"] = list(dict.fromkeys([*_TAGS, *inherited.get("tags", ())]))
+    return str(ModelCardData(**metadata, base_model=record.source.repo_id).to_yaml())
 
 
 def _verification(folder: Path, record: Record) -> dict[str, Any]:
@@ -117,7 +97,7 @@ def _verification(folder: Path, record: Record) -> dict[str, Any]:
 
 
 def _render(template: str, **facts: Any) -> str:
-    """A template of this folder, filled.
+    """A template of this folder, filled; foreign text goes through one of the filters `text`, `code` and `heading`.
 
     By Jinja itself: `ModelCard.from_template` does the same, but importing it takes half as long as a small conversion.
     """
@@ -131,10 +111,5 @@ def _render(template: str, **facts: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters |= {"printable": printable, "cell": _cell}
+    environment.filters |= {"text": markdown.text, "code": markdown.code, "heading": markdown.name}
     return environment.get_template(template).render(facts)
-
-
-def _cell(text: str) -> str:
-    """`text` as it can stand in a cell of a Markdown table."""
-    return printable(text, 500).replace("|", "\\|")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable, read_json_object, safe_file
+from lsg_convert.common.files import is_plain_relative, printable, read_json_object, safe_file
 from lsg_convert.common.from_json import from_json
 from lsg_convert.common.version import __version__
 from lsg_convert.families import Family, family_named
@@ -24,6 +25,7 @@ from lsg_convert.sources.resolve import Source
 RECORD_NAME = "lsg_conversion.json"
 RECORD_LIMIT = 8 * 2**20
 FORMAT = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a later `verify` writes into a finished folder.
 REWRITTEN_BY_VERIFY = ("README.md", "verification.png", RECORD_NAME)
 _OF_THIS_MACHINE = ("output", "force")  # options that say nothing of the model
@@ -97,6 +99,13 @@ class Record:
         for name in ("source_max_len", "max_len"):
             if not 1 <= getattr(self, name) <= MAX_MAX_LEN:
                 raise RequestError(f"{RECORD_NAME}: {name} is {getattr(self, name)}; allowed is 1 to {MAX_MAX_LEN}.")
+        for name, file in self.files.items():
+            if not is_plain_relative(name):
+                raise RequestError(f"{RECORD_NAME} names the file '{printable(name)}', which leads out of the folder.")
+            if file.size < 0 or not _SHA256.fullmatch(file.sha256):
+                raise RequestError(f"{RECORD_NAME} has no size and SHA-256 of the file '{printable(name)}'.")
+        if self.auto_class not in {head.auto_class for head in family.heads.values()}:
+            raise RequestError(f"{RECORD_NAME}: auto_class is {printable(self.auto_class)!r}, none of {family.title}.")
         try:
             self.lsg.validate()
         except ValueError as error:
@@ -187,7 +196,7 @@ def read_record(folder: Path) -> Record:
     Raises:
         RequestError: there is none, or it is not one that this version understands.
     """
-    return parse_record(read_json_object(safe_file(folder, RECORD_NAME), RECORD_LIMIT))
+    return parse_record(read_json_object(safe_file(folder, RECORD_NAME), RECORD_LIMIT, unique_keys=True))
 
 
 def parse_record(value: Mapping[str, Any]) -> Record:
