@@ -10,6 +10,7 @@ import typer
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
 from lsg_convert.common.errors import RequestError
+from lsg_convert.modeling.lsg_options import Backend
 
 
 def bench(
@@ -35,7 +36,7 @@ def bench(
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = "cpu",
     dtype: Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Type to compute in.")] = "float32",
     attention_backend: Annotated[
-        p.Backend | None,
+        Backend | None,
         typer.Option(
             help="How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
             "Default: what the folder's config says.",
