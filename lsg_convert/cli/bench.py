@@ -46,7 +46,10 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each side; sides take turns.")] = 3,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Write time and memory against length here, as an SVG picture.", show_default=False),
+        typer.Option(
+            help="Draw time and memory against length here (.svg, .png, .pdf). Needs the extra `plot`.",
+            show_default=False,
+        ),
     ] = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
@@ -64,8 +67,11 @@ def bench(
         from lsg_convert.folder.discovery import find_converted_folder
 
         place = find_converted_folder(folder)
+        from lsg_convert.bench.plot import check_plot
         from lsg_convert.bench.run import run_benchmark
 
+        if plot is not None:
+            check_plot(plot)
         report = run_benchmark(
             place,
             source=source,
