@@ -66,6 +66,14 @@ def safe_file(folder: Path, name: str) -> Path:
     return path
 
 
+def user_path(given: str | Path) -> Path:
+    """A path as a user gave it, with `~` spelled out; raises RequestError for the home of somebody unknown."""
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise RequestError(f"there is no home folder for '{printable(given, 300)}'.", "Give a full path.") from error
+
+
 @contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
     """The file at `path`, opened to be read. What was checked is what is open: nothing can be put in between.
@@ -85,13 +93,10 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         if Path(path).exists() and not Path(path).is_file():
             raise RequestError(f"'{shown}' is not a regular file.") from error
         raise OutsideError(f"cannot read '{shown}': {_reason(error)}.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RequestError(f"'{shown}' is not a regular file.")
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        try:
-            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        except OSError as error:
-            raise OutsideError(f"cannot read '{shown}': {_reason(error)}.") from error
-        if not regular:
-            raise RequestError(f"'{shown}' is not a regular file.")
         yield file
 
 

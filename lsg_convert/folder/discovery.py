@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.files import printable, user_path
 from lsg_convert.folder.record import RECORD_NAME
 
 MAX_DEPTH = 4
@@ -20,7 +20,7 @@ def find_converted_folder(path: Path | str | None = None) -> Path:
     Raises RequestError when there is none, or more than one to choose from.
     """
     if path is not None:
-        return _named(Path(path).expanduser())
+        return _named(user_path(path))
     here = Path.cwd()
     if is_converted(here):
         return here

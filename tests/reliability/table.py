@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.command import Run
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
-GROUPS = ("Network", "Upload", "Push refused", "Disk", "Interruption", "Hostile source", "Secrets")
-FUZZED = {"safetensors headers": 0, "configs": 0, "shard indexes": 0}
+GROUPS = ("Network", "Upload", "Push refused", "Disk", "Interruption", "Hostile source", "Foreign files", "Secrets")
+FUZZED = {"safetensors headers": 0, "configs": 0, "shard indexes": 0, "runs of a command": 0}
 
 _INTRODUCTION = """\
 # Reliability
