@@ -2,7 +2,8 @@
 
     python -m tests.reliability.fuzz_worker light|heavy BASES WORK FIRST COUNT
 
-`light` are commands that do without torch: a process without it is forked in a fraction of the time. `BASES` holds sound folders; a line of JSON is printed for every case that went wrong, and one with the counts.
+`light` are commands that do without torch: a process without it is forked in a fraction of the time. `BASES` holds
+sound folders; a line of JSON is printed for every case that went wrong, and one with the counts.
 """
 
 from __future__ import annotations
