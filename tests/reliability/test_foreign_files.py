@@ -184,14 +184,20 @@ def test_cards(title: str, source: Path, row: Row) -> None:
 
 def test_named_like_markup(source: Path, row: Row) -> None:
     """A folder's name is text in the card: no link, no HTML, no code span that ends early."""
-    for name in ("[click](http:evil)", "<img src=x onerror=alert(1)>", "a`b``<b>", "www.evil.example", "x|y"):
+    for name, title in {
+        "[click](http:evil)": "a Markdown link",
+        "<img src=x onerror=alert(1)>": "HTML that runs a script",
+        "a`b``<b>": "backticks and HTML",
+        "www.evil.example": "an address",
+        "x|y": "a bar, which ends cells of tables",
+    }.items():
         named = source.rename(source.parent / name)
         run = _convert(named, "--force")
         assert run.code == 0, run.output
         card = (source.parent / "out" / "README.md").read_text()
         outside_of_code = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", card)
         assert name not in outside_of_code and "<img" not in outside_of_code and "](http:evil" not in outside_of_code
-        row(GROUP, f"a folder named {name}", run, "converted; the name is text in the card")
+        row(GROUP, f"a folder whose name is {title}", run, "converted; the name is text in the card")
         source = named
 
 
