@@ -51,7 +51,7 @@ def converted_folders_below(root: Path) -> list[Path]:
     for seen, (place, names, _) in enumerate(os.walk(root)):
         depth = len(Path(place).relative_to(root).parts)
         children = [Path(place, name) for name in sorted(names) if not name.startswith((".", "__"))]
-        found += [child for child in children if is_converted(child)]
+        found += [child for child in children if os.access(child, os.X_OK) and is_converted(child)]
         descend = depth < MAX_DEPTH - 1 and seen < MAX_FOLDERS
         names[:] = [child.name for child in children if descend and child not in found]
     return sorted(found)
