@@ -60,8 +60,8 @@ COMMANDS: dict[str, tuple[tuple[str, tuple[str, ...], int], ...]] = {
 ALLOWED = {"verify": {0, 1, 2}, "bench": {0, 2}, "push": {0, 2, 3}, "inspect": {0, 2, 3}, "folder": {0, 1, 2, 3}}
 
 
-def case(number: int, kind: str, bases: Path, work: Path) -> tuple[str, list[str]]:
-    """Run one case: what it was, and what is wrong with how it went."""
+def case(number: int, kind: str, bases: Path, work: Path) -> tuple[str, int, list[str]]:
+    """Run one case: what it was, its exit code, and what is wrong with how it went."""
     chance = random.Random(f"{kind} {number}")
     commands = COMMANDS[kind]
     base, command, _ = chance.choices(commands, [often for *_, often in commands])[0]
@@ -77,7 +77,7 @@ def case(number: int, kind: str, bases: Path, work: Path) -> tuple[str, list[str
     title = f"{number}: {' '.join(command)} | {', '.join(done)}"
     before = _tree(place)
     code, output, seconds = _run([*command], place, work)
-    return title, _problems(command[0], code, output, seconds, before, place)
+    return title, code, _problems(command[0], code, output, seconds, before, place)
 
 
 def _problems(command: str, code: int, output: str, seconds: float, before: dict[str, str], place: Path) -> list[str]:
@@ -182,8 +182,9 @@ def main() -> None:
     _warm_up(kind, bases, work)
     counts: Counter[str] = Counter()
     for number in range(int(sys.argv[4]), int(sys.argv[4]) + int(sys.argv[5])):
-        title, problems = case(number, kind, bases, work)
+        title, code, problems = case(number, kind, bases, work)
         counts["cases"] += 1
+        counts[str(code)] += 1
         if problems:
             print(json.dumps({"case": title, "problems": problems}), flush=True)
     print(json.dumps({"counts": counts}), flush=True)
