@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.files import printable, user_path
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.auxiliary_files import copy_companions
 from lsg_convert.folder.card import write_card
@@ -134,7 +134,8 @@ def default_output(model: str, max_len: int, former_max_len: int | None = None) 
 
     `former_max_len` is that of an LSG source, whose name may end with it: `lsg-x-4096` becomes `lsg-x-16384`.
     """
-    name = Path(model).expanduser().resolve().name if Path(model).expanduser().is_dir() else model.rpartition("/")[2]
+    path = user_path(model)
+    name = path.resolve().name if path.is_dir() else model.rpartition("/")[2]
     return Path(f"lsg-{name.removeprefix('lsg-').removesuffix(f'-{former_max_len}')}-{max_len}")
 
 

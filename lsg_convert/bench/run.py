@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from lsg_convert.bench.meter import Sample, in_turns, measure, summarize
 from lsg_convert.bench.plot import write_plot
-from lsg_convert.common.errors import RequestError
+from lsg_convert.common.errors import LSGConvertError, RequestError
+from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.common.quiet import libraries_quiet
 from lsg_convert.families import family_of
+from lsg_convert.plan.config_values import read_config
+from lsg_convert.plan.plan import find_family
 
 if TYPE_CHECKING:
     import torch
@@ -117,10 +120,10 @@ def run_benchmark(
         report.notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
     if train:
         report.notes.append("training step: forward and backward, without dropout")
-    with reporter.stage("Measuring", steps) as advance, _refused_backends():
+    with reporter.stage("Measuring", steps) as advance, _refused_backends(), libraries_quiet():
         sides = {
-            CONVERTED: _converted_encoder(Path(folder), dtype, device, attention_backend),
-            DENSE: _dense_encoder(dense_config, longest, dtype, device),
+            CONVERTED: _loaded(lambda: _converted_encoder(Path(folder), dtype, device, attention_backend)),
+            DENSE: _loaded(lambda: _dense_encoder(dense_config, longest, dtype, device)),
         }
         for encoder in sides.values():  # weights are mapped from their file until they are used
             _step(encoder, torch.randint(5, config["vocab_size"], (1, min(lengths)), device=device), "forward")()
@@ -135,6 +138,19 @@ def run_benchmark(
                         report.peaks[mode, length, side] = sample.peak_bytes
                     advance(1)
     return report
+
+
+def _loaded(load: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+    try:
+        return load()
+    except (LSGConvertError, MemoryError, OSError):
+        raise
+    except Exception as error:  # what a broken folder makes the library raise is of any kind
+        if str(error).startswith("attention_backend="):
+            raise
+        raise RequestError(
+            f"the model does not load: {type(error).__name__}: {printable(error, 300)}", "convert the source again."
+        ) from error
 
 
 @contextmanager
@@ -167,11 +183,9 @@ def describe_machine(device: str = "cpu") -> dict[str, Any]:
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{path} cannot be read: {error}", "Give a converted folder.") from error
+    """The configuration of a folder, converted or not, that holds what it asks for."""
+    config = read_config(folder)
+    find_family(config)
     return config
 
 

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from lsg_convert.common.files import printable
+from lsg_convert.common.errors import LSGConvertError
+from lsg_convert.common.files import read_limited, safe_file
+from lsg_convert.folder import markdown
+from lsg_convert.folder.card_metadata import source_metadata
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
 from lsg_convert.folder.record import Record
 from lsg_convert.sources.resolve import Source
 
-# What of the source's card still holds for the converted model. A licence is inherited or left out, never made up.
-_INHERITED = (
-    "language",
-    "license",
-    "license_name",
-    "license_link",
-    "datasets",
-    "pipeline_tag",
-    "library_name",
-    "metrics",
-)
 _BEGIN, _END = "<!-- lsg-convert verify -->", "<!-- /lsg-convert verify -->"  # between them `verify` rewrites the card
 _CURVES = (
     "Where the source can read the text whole (shaded), both models read the same. Beyond, the source reads it in "
     "windows of its own length; moving those windows changes the source's own tokens as the dashed line shows."
 )
 _MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
+_CARD_LIMIT = 16 * 2**20
 _TAGS = ("lsg", "long-context", "custom_code")
 
 
@@ -36,45 +29,21 @@ def write_card(folder: Path, source: Source, record: Record) -> None:
     (folder / "README.md").write_text(render_card(folder, source_metadata(source.folder), record), encoding="utf-8")
 
 
-def source_metadata(folder: Path) -> dict[str, Any]:
-    """The metadata block of the source's card; empty where there is none, or none that can be read."""
-    import yaml
-
-    path = folder / "README.md"
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    except OSError:
-        return {}
-    if not text.startswith("---"):
-        return {}
-    header, closing, _ = text.removeprefix("---").partition("\n---")
-    try:
-        metadata = yaml.safe_load(header[:100_000]) if closing else None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def render_card(folder: Path, inherited: dict[str, Any], record: Record) -> str:
+def render_card(folder: Path, inherited: Mapping[str, str | list[str]], record: Record) -> str:
     """The card's text."""
     import yaml
 
     source = record.source
-    metadata = {key: inherited[key] for key in _INHERITED if inherited.get(key) is not None}
+    metadata = dict(inherited)
     if source.repo_id:
         metadata["base_model"] = source.repo_id
-    tags = inherited.get("tags")
-    metadata["tags"] = (
-        [*_TAGS, *(tag for tag in tags if isinstance(tag, str) and tag not in _TAGS)]
-        if isinstance(tags, list)
-        else list(_TAGS)
-    )
+    metadata["tags"] = [*_TAGS, *(tag for tag in inherited.get("tags", ()) if tag not in _TAGS)]
     header = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
-    name = printable(source.repo_id or source.name)
+    name = source.repo_id or source.name
     return "\n".join(
         [
             f"---\n{header}---\n",
-            f"# {name}, up to {record.max_len:,} tokens\n",
+            f"# {markdown.name(name)}, up to {record.max_len:,} tokens\n",
             _summary(name, record),
             "## Use\n",
             _usage(record),
@@ -86,7 +55,7 @@ def render_card(folder: Path, inherited: dict[str, Any], record: Record) -> str:
             'All of them can be set when loading: `from_pretrained(..., block_size=64, sparsity_type="none")`.',
             '`attention_backend="cpp"` is faster on a CPU, where there is a C++ compiler.\n',
             "| setting | value |\n|---|---|",
-            *(f"| `{key}` | `{value}` |" for key, value in asdict(record.lsg).items()),
+            *(f"| `{key}` | {markdown.code(value)} |" for key, value in asdict(record.lsg).items()),
             "",
             _verification(folder, record),
         ]
@@ -96,22 +65,29 @@ def render_card(folder: Path, inherited: dict[str, Any], record: Record) -> str:
 def _summary(name: str, record: Record) -> str:
     paper = "[arXiv 2210.15497](https://arxiv.org/abs/2210.15497)"
     return (
-        f"`{name}` with LSG (Local + Sparse + Global) attention ({paper}): it reads {record.max_len:,} tokens where "
-        f"its source reads {record.source_max_len:,}, at a cost that grows with the length and not with its square. "
-        f"Converted with `lsg-convert` {record.version}; not trained further.\n"
+        f"{markdown.code(name)} with LSG (Local + Sparse + Global) attention ({paper}): it reads {record.max_len:,} "
+        f"tokens where its source reads {record.source_max_len:,}, at a cost that grows with the length and "
+        f"not with its square. Converted with `lsg-convert` {markdown.text(record.version)}; not trained further.\n"
     )
 
 
 def updated_card(folder: Path, record: Record) -> str:
     """The text of the card in `folder` with the record's verification; what else it says stays."""
-    path = folder / "README.md"
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    text = _card_of(folder)
     section = _verification(folder, record)
     before, found, rest = text.partition(_BEGIN)
     _, closed, after = rest.partition(_END)
     if found and closed:
         return before + section.rstrip("\n") + after
     return f"{text.rstrip()}\n\n{section}".lstrip()
+
+
+def _card_of(folder: Path) -> str:
+    """The card that is there; nothing where there is none, or where it is a link that leads out."""
+    try:
+        return read_limited(safe_file(folder, "README.md"), _CARD_LIMIT).decode("utf-8", errors="replace")
+    except LSGConvertError:
+        return ""
 
 
 def _usage(record: Record) -> str:
@@ -166,15 +142,16 @@ def _verification(folder: Path, record: Record) -> str:
     if not report:
         lines += ["Not verified: it was converted with `--no-verify`. `lsg-convert verify` in this folder does it.", ""]
         return "\n".join([*lines, _END, ""])
-    lines += [report.sentence, "", "| check | measured | tolerance | |", "|---|---|---|---|"]
+    lines += [markdown.text(report.sentence), "", "| check | measured | tolerance | |", "|---|---|---|---|"]
     for check in report.checks:
         measured = " – ".join(part for part in (check.measured, check.reason) if part)
         cells = (check.name, measured, check.tolerance or "", _MARKS[check.status])
-        lines.append("| " + " | ".join(printable(cell, 500).replace("|", "\\|") for cell in cells) + " |")
-    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+        lines.append("| " + " | ".join(markdown.text(cell) for cell in cells) + " |")
+    versions = ", ".join(f"{markdown.text(name)} {markdown.text(version)}" for name, version in report.versions.items())
+    circumstances = f"{markdown.text(report.dtype)} on {markdown.text(report.device)}"
     lines += [
         "",
-        f"Measured in {report.dtype} on {report.device}; {versions}. `lsg-convert verify` does it again.",
+        f"Measured in {circumstances}; {versions}. `lsg-convert verify` does it again.",
         "",
     ]
     if (folder / VERIFICATION).is_file():
@@ -198,7 +175,7 @@ def _changes(record: Record) -> str:
         "drop": "left out (an index buffer)",
     }
     lines = [
-        f"- `{printable(change.tensor)}`: {actions[change.action]}"
+        f"- {markdown.code(change.tensor)}: {actions[change.action]}"
         + (f", now {list(change.shape)} {change.dtype}" if change.shape is not None else "")
         for change in record.changes
         if change.action != "cast"

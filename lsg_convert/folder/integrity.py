@@ -41,7 +41,7 @@ def check_folder(folder: Path, *, hashes: bool = True, reporter: Reporter | None
             advance(entry.size)
     belongs = {*recorded, *REWRITTEN_BY_VERIFY}
     files = {name: size for name, size in present.items() if name in belongs}
-    extra = sorted(present.keys() - belongs)
+    extra = sorted(printable(name, 300) for name in present.keys() - belongs)
     return FolderState(record, files, tuple(sorted(missing)), tuple(sorted(changed)), tuple(extra))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import re
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.integrity import FolderState, check_folder
+from lsg_convert.folder.upload import Upload, prepare
 from lsg_convert.sources.hub_download import quiet_hub, retrying
 from lsg_convert.sources.hub_errors import hub_error, status_of
 
@@ -62,8 +62,8 @@ def push(
 ) -> PushResult:
     """Upload a converted folder to the Hub; the repository and the branch are created when they are missing.
 
-    After a failure the same call goes on where it stopped. `verify=False` also uploads a folder whose verification
-    failed, or that was changed since it was written.
+    After a failure the same call goes on where it stopped. Only regular files that the record names are uploaded.
+    `verify=False` also uploads a folder whose verification failed, or whose files were changed since they were written.
 
     Raises:
         RequestError: the folder is not fit to be published, or the request contradicts itself.
@@ -79,15 +79,16 @@ def push(
     place = find_converted_folder(folder)
     state = check_folder(place, hashes=verify, reporter=reporter)
     verdict = _fitness(state, verify)
-    files = state.files if verify else state.files | {name: (place / name).stat().st_size for name in state.extra}
-    left_out = state.extra if verify else ()
+    recorded = {name: entry.sha256 for name, entry in state.record.files.items()} if verify else {}
+    uploads = prepare(place, {name: recorded.get(name) for name in state.files})
+    files = {upload.name: upload.size for upload in uploads}
     api = HfApi(token=token)
     wanted = _repo_id(api, place, repo_id, offline=dry_run)
 
     def result(**known: Any) -> PushResult:
         values: dict[str, Any] = {"repo_id": wanted, "url": f"{api.endpoint}/{wanted}", "revision": revision or "main"}
         values |= {"private": private or None, "commit": None, "pull_request": None, "verified": verdict}
-        values |= {"dry_run": dry_run, "bytes": sum(files.values()), "files": files, "left_out": left_out}
+        values |= {"dry_run": dry_run, "bytes": sum(files.values()), "files": files, "left_out": state.extra}
         return PushResult(**(values | known))
 
     if dry_run:
@@ -97,9 +98,8 @@ def push(
         with quiet_hub():
             is_private = _prepare(api, wanted, private, revision)
             with reporter.stage(f"Uploading {sum(files.values()) / 1e6:,.1f} MB to {printable(wanted)}"):
-                commit = _upload(api, place, wanted, list(files), title, revision, create_pr)
-                known = {name: entry.sha256 for name, entry in state.record.files.items()} if verify else {}
-                _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, files, known)
+                commit = _upload(api, wanted, uploads, title, revision, create_pr)
+                _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, uploads)
     except LSGConvertError:
         raise
     except Exception as error:
@@ -166,14 +166,11 @@ def _prepare(api: HfApi, repo_id: str, private: bool, revision: str | None) -> b
     return bool(info.private)
 
 
-def _upload(
-    api: HfApi, folder: Path, repo_id: str, names: list[str], title: str, revision: str | None, create_pr: bool
-) -> Any:
+def _upload(api: HfApi, repo_id: str, uploads: list[Upload], title: str, revision: str | None, create_pr: bool) -> Any:
     def upload() -> Any:
-        return api.upload_folder(
+        return api.create_commit(
             repo_id=repo_id,
-            folder_path=folder,
-            allow_patterns=[glob.escape(name) for name in names],
+            operations=[file.operation() for file in uploads],  # the client marks those that it has committed
             commit_message=title,
             revision=revision,
             create_pr=create_pr,
@@ -202,20 +199,20 @@ def _interruptible(action: Callable[[], Any]) -> Any:
     return outcome[0]
 
 
-def _check_uploaded(
-    api: HfApi, repo_id: str, revision: str | None, files: dict[str, int], known: dict[str, str]
-) -> None:
-    """Raise OutsideError unless the Hub has every file, with the size that we sent and the hash that is known."""
-    names = list(files)
+def _check_uploaded(api: HfApi, repo_id: str, revision: str | None, uploads: list[Upload]) -> None:
+    """Raise OutsideError unless the Hub has every file, with the size and the hash of what we sent."""
+    names = [upload.name for upload in uploads]
     there = {
         item.path: item
         for start in range(0, len(names), 500)
         for item in retrying(lambda: api.get_paths_info(repo_id, names[start : start + 500], revision=revision))  # noqa: B023
     }
-    for name, size in files.items():
-        item: Any = there.get(name)
+    for upload in uploads:
+        item: Any = there.get(upload.name)
         lfs = getattr(item, "lfs", None)
-        if item is None or item.size != size or (lfs and lfs.sha256 != known.get(name, lfs.sha256)):
+        sound = item is not None and item.size == upload.size
+        if not sound or not upload.arrived(None if lfs else item.blob_id, lfs.sha256 if lfs else None):
             raise OutsideError(
-                f"'{printable(name)}' did not arrive whole at '{printable(repo_id)}'.", "run the same command again."
+                f"'{printable(upload.name)}' did not arrive whole at '{printable(repo_id)}'.",
+                "run the same command again.",
             )

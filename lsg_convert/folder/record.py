@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable, read_json_object, safe_file
+from lsg_convert.common.files import is_plain_relative, printable, read_json_object, safe_file
 from lsg_convert.common.from_json import from_json
+from lsg_convert.common.json_values import is_text
 from lsg_convert.common.version import __version__
 from lsg_convert.families import Family, family_named
 from lsg_convert.folder.report import VerificationReport
@@ -24,6 +26,7 @@ from lsg_convert.sources.resolve import Source
 RECORD_NAME = "lsg_conversion.json"
 RECORD_LIMIT = 8 * 2**20
 FORMAT = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a later `verify` writes into a finished folder.
 REWRITTEN_BY_VERIFY = ("README.md", "verification.png", RECORD_NAME)
 _OF_THIS_MACHINE = ("output", "force")  # options that say nothing of the model
@@ -97,6 +100,13 @@ class Record:
         for name in ("source_max_len", "max_len"):
             if not 1 <= getattr(self, name) <= MAX_MAX_LEN:
                 raise RequestError(f"{RECORD_NAME}: {name} is {getattr(self, name)}; allowed is 1 to {MAX_MAX_LEN}.")
+        for name, file in self.files.items():
+            if not is_plain_relative(name):
+                raise RequestError(f"{RECORD_NAME} names the file '{printable(name)}', which leads out of the folder.")
+            if file.size < 0 or not _SHA256.fullmatch(file.sha256):
+                raise RequestError(f"{RECORD_NAME} has no size and SHA-256 of the file '{printable(name)}'.")
+        if self.auto_class not in {head.auto_class for head in family.heads.values()}:
+            raise RequestError(f"{RECORD_NAME}: auto_class is {printable(self.auto_class)!r}, none of {family.title}.")
         try:
             self.lsg.validate()
         except ValueError as error:
@@ -138,9 +148,11 @@ def make_record(source: Source, plan: Plan, options: ConvertOptions, folder: Pat
     source the commit; never a token.
     """
     way = None if source.repo_id else os.path.relpath(source.folder.resolve(), folder.resolve())
+    if way is not None and not is_text(way):  # a name of another encoding has no spelling in JSON
+        way = None
     return Record(
         version=__version__,
-        source=RecordedSource(source.name, source.repo_id, way, source.revision, source.commit),
+        source=RecordedSource(printable(source.name, 300), source.repo_id, way, source.revision, source.commit),
         options=options,
         family=plan.family.model_type,
         architecture=plan.family.lsg_class(plan.architecture),
@@ -187,7 +199,7 @@ def read_record(folder: Path) -> Record:
     Raises:
         RequestError: there is none, or it is not one that this version understands.
     """
-    return parse_record(read_json_object(safe_file(folder, RECORD_NAME), RECORD_LIMIT))
+    return parse_record(read_json_object(safe_file(folder, RECORD_NAME), RECORD_LIMIT, unique_keys=True))
 
 
 def parse_record(value: Mapping[str, Any]) -> Record:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lsg_convert.sources.torch_files import TorchFile
 
 CONFIG_LIMIT = 8 * 2**20
+INDEX_LIMIT = 16 * 2**20
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # in order of preference; "<file>.index.json" lists shards
 _FOREIGN_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".ot", ".pt", ".pth", ".ckpt", ".safetensors", ".bin")
 
@@ -157,7 +158,7 @@ def _weight_files(folder: Path) -> list[tuple[Path, set[str] | None]]:
 
 
 def _shards(folder: Path, index_name: str) -> list[tuple[Path, set[str] | None]]:
-    weight_map = read_json_object(safe_file(folder, index_name)).get("weight_map")
+    weight_map = read_json_object(safe_file(folder, index_name), INDEX_LIMIT, unique_keys=True).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
         raise RequestError(f"{index_name} has no weight_map from tensors to files.")
     suffix = ".safetensors" if "safetensors" in index_name else ".bin"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import OutsideError, RequestError
-from lsg_convert.common.files import parse_json_object, printable
+from lsg_convert.common.files import open_regular, parse_json_object, printable
 
 # A header takes about 100 bytes a tensor; this leaves room for 100,000 of them.
 HEADER_LIMIT = 16 * 2**20
@@ -41,7 +41,7 @@ def read_header(path: Path) -> list[HeaderEntry]:
     """The tensors of a safetensors file in the order of their bytes; raises RequestError when anything disagrees."""
     shown = printable(path.name)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             if size == 0:
@@ -50,7 +50,7 @@ def read_header(path: Path) -> list[HeaderEntry]:
                 raise _broken(shown, f"it has {size} bytes and claims a header of {length}")
             if length > HEADER_LIMIT:
                 raise _broken(shown, f"its header of {length} bytes exceeds {HEADER_LIMIT // 2**20} MB")
-            raw = file.read(length)
+            raw = file.read(length)  # of the descriptor whose size was looked at
     except OSError as error:
         raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
     header = parse_json_object(raw, f"the header of {shown}", unique_keys=True)

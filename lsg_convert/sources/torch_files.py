@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import OutsideError, RequestError
 from lsg_convert.common.files import printable
+from lsg_convert.common.json_values import is_text
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +60,7 @@ def load_torch_file(path: Path, mapped: bool) -> dict[str, torch.Tensor]:
         raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
     except Exception as error:  # a broken file makes torch raise almost anything
         raise RequestError(f"{shown} is not a sound PyTorch file: it is truncated or corrupt.", _COPY_AGAIN) from error
-    if not isinstance(loaded, dict) or not all(isinstance(name, str) for name in loaded):
+    if not isinstance(loaded, dict) or not all(isinstance(name, str) and is_text(name) for name in loaded):
         raise RequestError(f"{shown} is not a table of named tensors.", _NOT_TRUSTED)
     for name, tensor in loaded.items():
         _check_tensor(shown, name, tensor)

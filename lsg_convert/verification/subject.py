@@ -17,6 +17,7 @@ from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.families import Family
 from lsg_convert.folder.record import Record
 from lsg_convert.modeling.lsg_options import LSGOptions
+from lsg_convert.plan.config_values import check_config
 from lsg_convert.plan.options import ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
 from lsg_convert.sources.checkpoint import Checkpoint
@@ -103,7 +104,9 @@ class Subject:
     @cached_property
     def weights(self) -> Checkpoint:
         """The folder's tensors."""
-        return Checkpoint.open(self.folder)
+        weights = Checkpoint.open(self.folder)
+        check_config(weights.config, {name: info.shape for name, info in weights.tensors.items()})
+        return weights
 
     @cached_property
     def source_weights(self) -> Checkpoint:

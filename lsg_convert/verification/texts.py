@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lsg_convert.common.errors import OutsideError, RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.errors import RequestError
+from lsg_convert.common.files import printable, read_start, user_path
 
 PARAGRAPHS = Path(__file__).parent / "paragraphs"
 LANGUAGES = ("en", "fr", "zh", "de", "es")
@@ -37,12 +37,10 @@ def load_text(path: str | Path | None = None) -> Text:
         return Text({name: (PARAGRAPHS / f"{name}.txt").read_text(encoding="utf-8") for name in LANGUAGES})
     shown = printable(path, 300)
     try:
-        with Path(path).expanduser().open("rb") as file:
-            text = file.read(_FILE_LIMIT).decode("utf-8", errors="ignore").strip()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError) as error:
+        data = read_start(user_path(path), _FILE_LIMIT)
+    except RequestError as error:
         raise RequestError(f"there is no text file '{shown}'.", "Give a file of plain text with --text.") from error
-    except OSError as error:
-        raise OutsideError(f"cannot read '{shown}': {printable(error.strerror or error)}.") from error
+    text = data.decode("utf-8", errors="ignore").strip()
     if not text:
         raise RequestError(f"'{shown}' holds no text.", "Give a file of plain text with --text.")
     return Text({printable(Path(path).name): text})

@@ -9,5 +9,5 @@ import lsg_convert.cli.main
 import lsg_convert.conversion
 import lsg_convert.folder.card
 import lsg_convert.folder.publish
-import lsg_convert.plan.special_tokens
-import lsg_convert.tensors  # noqa: F401
+import lsg_convert.folder.tensors
+import lsg_convert.plan.special_tokens  # noqa: F401
