@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
-from lsg_convert.folder.auxiliary_files import copy_companions
+from lsg_convert.folder.auxiliary_files import AuxiliaryFiles, copy_auxiliary_files, survey
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
 from lsg_convert.folder.record import make_record, write_record
@@ -25,13 +25,18 @@ from lsg_convert.sources.resolve import Source, resolve_source
 
 @dataclass(frozen=True)
 class ConversionResult:
-    """A finished conversion; `output` holds nothing after a dry run."""
+    """A finished conversion; `output` holds nothing after a dry run.
+
+    `left_behind` are the source's files that do not travel, each with the reason. They are not in the record, which is
+    published: their names may be nobody's business.
+    """
 
     source: Source
     plan: Plan
     output: Path
     seconds: float
     record: dict[str, Any] | None = None
+    left_behind: dict[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -57,6 +62,7 @@ class ConversionResult:
             "seconds": round(self.seconds, 3),
             "size": self.size,
             "files": sorted((self.record or {"files": {}})["files"]),
+            "left_behind": self.left_behind,
             "verification": (self.record or {}).get("verification"),
             **self.plan.as_dict(),
         }
@@ -94,18 +100,21 @@ def convert(
     source = resolve_source(str(model), revision=revision, token=token, cache_dir=cache_dir, reporter=reporter)
     checkpoint = Checkpoint.open(source.folder)
     plan = make_plan(checkpoint, asked)
+    auxiliary = survey(source.folder)
     if asked.output is None:
         output = default_output(str(model), plan.max_len, plan.source_max_len if plan.is_lsg_source else None)
     if dry_run:
-        return ConversionResult(source, plan, output.resolve(), time.monotonic() - started)
+        return ConversionResult(
+            source, plan, output.resolve(), time.monotonic() - started, left_behind=auxiliary.left_behind
+        )
     _refuse_source_as_output(source, output)
     with staged(output, asked.force) as folder:
-        record = _write_folder(folder, source, checkpoint, plan, asked, reporter)
+        record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, reporter)
         if verify:
             record["verification"] = _verify_folder(folder, source, record, reporter)
             write_record(folder, record)
         write_card(folder, source, record)
-    return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record)
+    return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record, auxiliary.left_behind)
 
 
 def inspect(
@@ -142,18 +151,26 @@ def _options(options: dict[str, Any]) -> ConvertOptions:
 
 
 def _write_folder(
-    folder: Path, source: Source, checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, reporter: Reporter
+    folder: Path,
+    source: Source,
+    checkpoint: Checkpoint,
+    plan: Plan,
+    options: ConvertOptions,
+    auxiliary: AuxiliaryFiles,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Fill `folder`; returns its record."""
     from lsg_convert.folder.tensors import tensor_entries
     from lsg_convert.folder.writer import write_safetensors
     from lsg_convert.plan.special_tokens import read_special_tokens
+    from lsg_convert.verification.texts import load_text
 
-    copy_companions(source.folder, folder, plan.max_len)
+    copy_auxiliary_files(source.folder, folder, plan.max_len, auxiliary)
     (folder / "config.json").write_text(json.dumps(plan.config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
-        special_tokens = read_special_tokens(folder, vocabulary, plan.family)
+        texts = [load_text().starting_with(0)[1]]  # what the verification of the folder reads
+        special_tokens = read_special_tokens(folder, vocabulary, plan.family, texts)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
     for name, code in modeling_files(plan.family).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -50,7 +51,7 @@ def safe_file(folder: Path, name: str) -> Path:
         ) from error
     except (OSError, RuntimeError) as error:  # permission; a loop of links
         raise OutsideError(f"cannot read '{shown}' in {printable(folder, 300)}: {_reason(error)}.") from error
-    if not any(resolved.is_relative_to(root) for root in _allowed_roots(folder)):
+    if not (resolved.is_relative_to(folder.resolve()) or _is_cached_blob(folder, resolved)):
         raise RequestError(
             f"'{shown}' is a link that leads out of {printable(folder, 300)}.",
             "copy the file itself into the folder if you trust it.",
@@ -62,13 +63,28 @@ def safe_file(folder: Path, name: str) -> Path:
 
 def read_json_object(path: Path, limit: int = JSON_LIMIT) -> dict[str, Any]:
     """The JSON object in `path`; raises RequestError when it is anything else."""
-    shown = printable(path.name)
+    return parse_json_object(read_limited(path, limit), printable(path.name))
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """The bytes of `path`; raises RequestError before memory is taken when there are more than `limit`."""
     try:
-        if path.stat().st_size > limit:
-            raise RequestError(f"{shown} is larger than {limit // 2**20} MB.", "this is no such file of a checkpoint.")
-        return parse_json_object(path.read_bytes(), shown)
+        # A pipe would make us wait for somebody to write into it.
+        with os.fdopen(
+            os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
+        ) as file:
+            state = os.fstat(file.fileno())
+            if not stat.S_ISREG(state.st_mode):
+                raise RequestError(f"'{printable(path.name)}' in {printable(path.parent, 300)} is not a regular file.")
+            size = state.st_size
+            data = file.read(limit + 1) if size <= limit else b""
     except OSError as error:
         raise OutsideError(f"cannot read {printable(path, 300)}: {_reason(error)}.") from error
+    if size > limit or len(data) > limit:
+        raise RequestError(
+            f"{printable(path.name)} is larger than {limit // 2**20} MB.", "this is no such file of a checkpoint."
+        )
+    return data
 
 
 def parse_json_object(data: bytes, shown: str, unique_keys: bool = False) -> dict[str, Any]:
@@ -96,11 +112,25 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _allowed_roots(folder: Path) -> list[Path]:
-    root = folder.resolve()
-    # <cache>/models--owner--name/snapshots/<commit>: files there are links into ../../blobs
-    snapshots = {place.parent for place in (root, folder.absolute()) if place.parent.name == "snapshots"}
-    return [root, *((place.parent / "blobs").resolve() for place in snapshots)]
+def _is_cached_blob(folder: Path, target: Path) -> bool:
+    """Whether `target` lies where a snapshot of the Hub cache keeps its files: `<repo>/blobs/<hash>`.
+
+    `<repo>/snapshots/<commit>` and `<repo>/blobs` have to be folders and no links: a link could make them anything.
+    """
+    for snapshot in (folder.absolute(), folder.resolve()):
+        repo = snapshot.parent.parent
+        if snapshot.parent.name != "snapshots" or not all(map(_is_real_folder, (snapshot.parent, repo / "blobs"))):
+            continue
+        if target.parent == (repo / "blobs").resolve():
+            return True
+    return False
+
+
+def _is_real_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _reason(error: BaseException) -> str:

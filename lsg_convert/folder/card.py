@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lsg_convert.common.files import printable
+from lsg_convert.common.errors import LSGConvertError
+from lsg_convert.common.files import printable, safe_file
 from lsg_convert.families import family_named
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
 from lsg_convert.sources.resolve import Source
@@ -28,6 +29,7 @@ _CURVES = (
     "windows of its own length; moving those windows changes the source's own tokens as the dashed line shows."
 )
 _MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
+_HEADER_LIMIT = 100_000
 _TAGS = ("lsg", "long-context", "custom_code")
 
 
@@ -40,16 +42,17 @@ def source_metadata(folder: Path) -> dict[str, Any]:
     """The metadata block of the source's card; empty where there is none, or none that can be read."""
     import yaml
 
-    path = folder / "README.md"
     try:
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    except OSError:
+        path = safe_file(folder, "README.md")
+        with path.open("rb") as file:
+            text = file.read(_HEADER_LIMIT).decode("utf-8", errors="replace")
+    except (OSError, LSGConvertError):
         return {}
     if not text.startswith("---"):
         return {}
     header, closing, _ = text.removeprefix("---").partition("\n---")
     try:
-        metadata = yaml.safe_load(header[:100_000]) if closing else None
+        metadata = yaml.safe_load(header) if closing else None
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return metadata if isinstance(metadata, dict) else {}

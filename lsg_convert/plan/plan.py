@@ -13,6 +13,7 @@ from lsg_convert.common.files import printable, read_json_object, safe_file
 from lsg_convert.families import FAMILIES, Family, family_of
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
+from lsg_convert.plan.foreign_keys import refuse_quantized
 from lsg_convert.plan.layout import Layout, check_shapes, find_layout
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.plan.target_config import target_config
@@ -96,6 +97,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         RequestError: the family is not supported, the request contradicts the source, or the source itself.
     """
     config = checkpoint.config
+    refuse_quantized(config)
     family = find_family(config)
     layout = find_layout(checkpoint, family)
     is_lsg_source = layout.global_embeddings in checkpoint.tensors
