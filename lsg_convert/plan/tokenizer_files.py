@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.files import read_json_object
-from lsg_convert.plan.tokenizer_process import ask_tokenizer
+from lsg_convert.plan.tokenizer_process import TokenizerError, ask_tokenizer
 
 _BERT = {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
 _ROBERTA = {
@@ -54,7 +54,7 @@ def read_tokenizer_files(
     has then read `texts`.
 
     Raises:
-        RequestError: `tokenizer.json` cannot be read.
+        RequestError: `tokenizer.json` hangs, crashes or exhausts what reads it.
     """
     if not (folder / "tokenizer.json").is_file():
         return None
@@ -66,7 +66,10 @@ def read_tokenizer_files(
     if tokens is None:
         return None
     wanted = {*tokens.values(), *named}
-    answer = ask_tokenizer(folder, sorted(wanted), texts, by_library=False)["tokens"]
+    try:
+        answer = ask_tokenizer(folder, sorted(wanted), texts, by_library=False)["tokens"]
+    except TokenizerError:  # whatever is wrong with it, the library says so when it loads it
+        return None
     ids = {token: number for token, number in answer.items() if number is not None}
     if len(ids) < len(wanted):
         return None

@@ -31,6 +31,10 @@ _START = (
 DOES_NOT_LOAD = "the source's tokenizer does not load"
 
 
+class TokenizerError(RequestError):
+    """The library refused the tokenizer's files, in an orderly way."""
+
+
 def ask_tokenizer(
     folder: Path,
     tokens: Iterable[str] = (),
@@ -45,7 +49,8 @@ def ask_tokenizer(
     writes a missing `tokenizer.json`.
 
     Raises:
-        RequestError: it does not load, or not within the limits.
+        TokenizerError: it does not load.
+        RequestError: it does not load within the limits, or crashes what loads it.
         OutsideError: the process could not be started.
     """
     question = {
@@ -77,7 +82,14 @@ def ask_tokenizer(
 
 def prove_tokenizer(folder: Path, texts: Iterable[str] = ()) -> None:
     """Raise RequestError unless the tokenizer in `folder` loads and reads `texts` within the limits."""
-    ask_tokenizer(folder, texts=texts, by_library=not (folder / "tokenizer.json").is_file())
+    texts = list(texts)
+    if (folder / "tokenizer.json").is_file():
+        try:
+            ask_tokenizer(folder, texts=texts, by_library=False)
+            return
+        except TokenizerError:  # some releases make do with the other files
+            pass
+    ask_tokenizer(folder, texts=texts, by_library=True)
 
 
 def hint(folder: Path) -> str:
@@ -91,15 +103,15 @@ def hint(folder: Path) -> str:
 def _answer_of(done: subprocess.CompletedProcess[bytes], folder: Path) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        answer = {"error": _death(done)}
+    except ValueError as error:
+        raise RequestError(f"{DOES_NOT_LOAD}: {_death(done)}", hint(folder)) from error
     if "unavailable" in answer:
         raise OutsideError(
             f"the tokenizer's library does not load: {printable(answer['unavailable'], 300)}",
             "Is there memory left? Else install it again: pip install --force-reinstall tokenizers transformers.",
         )
     if "error" in answer:
-        raise RequestError(f"{DOES_NOT_LOAD}: {printable(answer['error'], 300)}", hint(folder))
+        raise TokenizerError(f"{DOES_NOT_LOAD}: {printable(answer['error'], 300)}", hint(folder))
     return answer
 
 
