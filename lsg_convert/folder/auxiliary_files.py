@@ -41,7 +41,7 @@ _TOKENIZER = re.compile(
     re.ASCII,
 )
 _GENERATION = "generation_config.json"
-_LICENCE = re.compile(r"(LICEN[CS]E|NOTICE|COPYING)([-._]\w{1,40})?(\.(txt|md|rst))?", re.ASCII | re.IGNORECASE)
+_LICENCE = re.compile(r"(LICEN[CS]E|NOTICE|COPYING)([-_][\w-]{1,40})?(\.(txt|md|rst))?", re.ASCII | re.IGNORECASE)
 _SENTENCE = re.compile(r"sentence_[a-z-]{1,20}_config\.json|config_sentence_transformers\.json", re.ASCII)
 _FILE_LIMIT = 64 * 2**20
 _LICENCE_LIMIT = 2**20

@@ -23,7 +23,7 @@ _TEXTS = frozenset(
 _LISTS_OF_TEXT = frozenset({"model_input_names", "never_split", "language_codes"})
 _LISTS_OF_TOKENS = frozenset({"additional_special_tokens", "extra_special_tokens"})
 _TABLES_OF_TOKENS = frozenset({"added_tokens_decoder", "extra_special_tokens", "model_specific_special_tokens"})
-_OPENED = ("_file", "_path", "_dir", "vocab", "merges", "init_inputs")
+_OPENED = ("_file", "_path", "_dir", "vocab", "merges", "init_inputs", "_kwargs")
 _TOKEN_SWITCHES = ("lstrip", "rstrip", "normalized", "single_word", "special")
 
 

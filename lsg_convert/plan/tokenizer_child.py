@@ -25,8 +25,10 @@ def main() -> None:
         answer = _answer(json.load(sys.stdin))
     except ImportError as error:
         answer = {"unavailable": str(error)}
-    except BaseException as error:  # a panic of the parser is one
+    except Exception as error:  # the library raises whatever its tokenizers raise
         answer = {"error": str(error) or type(error).__name__}
+    except BaseException as error:  # a panic of the parser
+        answer = {"panic": str(error) or type(error).__name__}
     with answers:
         json.dump(answer, answers)
     os._exit(0)  # nothing that a library left running may hold us up

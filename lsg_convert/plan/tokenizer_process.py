@@ -110,6 +110,8 @@ def _answer_of(done: subprocess.CompletedProcess[bytes], folder: Path) -> dict[s
             f"the tokenizer's library does not load: {printable(answer['unavailable'], 300)}",
             "Is there memory left? Else install it again: pip install --force-reinstall tokenizers transformers.",
         )
+    if "panic" in answer:
+        raise RequestError(f"{DOES_NOT_LOAD}: its reader gave up ({printable(answer['panic'], 200)}).", hint(folder))
     if "error" in answer:
         raise TokenizerError(f"{DOES_NOT_LOAD}: {printable(answer['error'], 300)}", hint(folder))
     return answer
