@@ -43,6 +43,13 @@ def bench(
         ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each side; sides take turns.")] = 3,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            help="Run the folder's modeling files although they are not those that lsg-convert ships.",
+        ),
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(help="Write time and memory against length here, as an SVG picture.", show_default=False),
@@ -74,6 +81,7 @@ def bench(
             dtype=dtype,
             rounds=rounds,
             attention_backend=attention_backend,
+            trust_remote_code=trust_remote_code,
             reporter=console,
         )
         if plot is not None:

@@ -21,7 +21,8 @@ _T = TypeVar("_T")
 _WANTED = re.compile(
     r"""config\.json | generation_config\.json | README\.md | LICEN[CS]E[\w.]* | NOTICE[\w.]* | lsg_conversion\.json
     | tokenizer\.json | tokenizer_config\.json | special_tokens_map\.json | added_tokens\.json
-    | vocab\.(?:txt|json) | merges\.txt | dict\.txt | bpe\.codes | [\w.-]+\.model | preprocessor_config\.json
+    | vocab\.(?:txt|json) | merges\.txt | dict\.txt | bpe\.codes | [\w.-]+\.model
+    | (?:source|target)\.spm | target_vocab\.json
     | modules\.json | sentence_\w+_config\.json | config_sentence_transformers\.json
     | \d+_\w+/(?:config\.json|model\.safetensors|pytorch_model\.bin)
     """,
