@@ -27,13 +27,14 @@ _T5_LIKE = {"num_layers": LAYERS, "d_model": WIDTH, "num_heads": HEADS, "d_kv": 
 def build(name: str) -> Any:
     """The model of a side. It may carry options of its configuration: `lsg:sparsity_type=pooling,block_size=256`."""
     family, _, text = name.partition(":")
-    options = {key: _value(value) for key, value in (pair.split("=") for pair in text.split(",") if pair)}
+    options = {key: option_value(value) for key, value in (pair.split("=") for pair in text.split(",") if pair)}
     if family not in SIDES:
         raise SystemExit(f"Unknown side {family!r}; there are: {', '.join(SIDES)}")
     return SIDES[family](**options).eval()
 
 
-def _value(text: str) -> Any:
+def option_value(text: str) -> Any:
+    """A number or a flag where the text is one, else the text."""
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)

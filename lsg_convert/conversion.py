@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.files import printable, user_path
 from lsg_convert.common.progress import Reporter, SilentReporter
-from lsg_convert.folder.auxiliary_files import copy_companions
+from lsg_convert.folder.auxiliary_files import AuxiliaryFiles, copy_auxiliary_files, survey
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
 from lsg_convert.folder.record import Record, make_record, write_record
@@ -29,13 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConversionResult:
-    """A finished conversion; `output` holds nothing after a dry run."""
+    """A finished conversion; `output` holds nothing after a dry run.
+
+    `left_behind` are the source's files that do not travel, each with the reason. They are not in the record, which is
+    published: their names may be nobody's business.
+    """
 
     source: Source
     plan: Plan
     output: Path
     seconds: float
     record: Record | None = None
+    left_behind: dict[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -67,6 +72,7 @@ class ConversionResult:
             "size": self.size,
             "files": [] if self.record is None else sorted(self.record.files),
             "verification": self.verification and self.verification.as_dict(),
+            "left_behind": self.left_behind,
             **self.plan.as_dict(),
         }
 
@@ -103,18 +109,21 @@ def convert(
     source = resolve_source(str(model), revision=revision, token=token, cache_dir=cache_dir, reporter=reporter)
     checkpoint = Checkpoint.open(source.folder)
     plan = make_plan(checkpoint, asked)
+    auxiliary = survey(source.folder)
     if asked.output is None:
         output = default_output(str(model), plan.max_len, plan.source_max_len if plan.is_lsg_source else None)
     if dry_run:
-        return ConversionResult(source, plan, output.resolve(), time.monotonic() - started)
+        return ConversionResult(
+            source, plan, output.resolve(), time.monotonic() - started, left_behind=auxiliary.left_behind
+        )
     _refuse_source_as_output(source, output)
     with staged(output, asked.force) as folder:
-        record = _write_folder(folder, source, checkpoint, plan, asked, reporter)
+        record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, reporter)
         if verify:
             record = replace(record, verification=_verify_folder(folder, source, record, reporter))
             write_record(folder, record)
         write_card(folder, source, record)
-    return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record)
+    return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record, auxiliary.left_behind)
 
 
 def inspect(
@@ -137,7 +146,8 @@ def default_output(model: str, max_len: int, former_max_len: int | None = None) 
 
     `former_max_len` is that of an LSG source, whose name may end with it: `lsg-x-4096` becomes `lsg-x-16384`.
     """
-    name = Path(model).expanduser().resolve().name if Path(model).expanduser().is_dir() else model.rpartition("/")[2]
+    path = user_path(model)
+    name = path.resolve().name if path.is_dir() else model.rpartition("/")[2]
     return Path(f"lsg-{name.removeprefix('lsg-').removesuffix(f'-{former_max_len}')}-{max_len}")
 
 
@@ -151,18 +161,26 @@ def _options(**options: Any) -> ConvertOptions:
 
 
 def _write_folder(
-    folder: Path, source: Source, checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, reporter: Reporter
+    folder: Path,
+    source: Source,
+    checkpoint: Checkpoint,
+    plan: Plan,
+    options: ConvertOptions,
+    auxiliary: AuxiliaryFiles,
+    reporter: Reporter,
 ) -> Record:
     """Fill `folder`; returns its record."""
     from lsg_convert.folder.tensors import tensor_entries
     from lsg_convert.folder.writer import write_safetensors
     from lsg_convert.plan.special_tokens import read_special_tokens
+    from lsg_convert.verification.texts import load_text
 
-    copy_companions(source.folder, folder, plan.max_len)
+    copy_auxiliary_files(source.folder, folder, plan.max_len, auxiliary)
     (folder / "config.json").write_text(json.dumps(plan.config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
-        special_tokens = read_special_tokens(folder, vocabulary, plan.family)
+        texts = [load_text().starting_with(0)[1]]  # what the verification of the folder reads
+        special_tokens = read_special_tokens(folder, vocabulary, plan.family, texts)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
     for name, code in modeling_files(plan.family).items():

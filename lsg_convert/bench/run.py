@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from lsg_convert.bench.meter import Sample, in_turns, measure, summarize
 from lsg_convert.bench.plot import write_plot
-from lsg_convert.common.errors import RequestError
+from lsg_convert.common.errors import LSGConvertError, RequestError
+from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.common.quiet import libraries_quiet
 from lsg_convert.families import family_of
+from lsg_convert.folder.model_loading import load_model
+from lsg_convert.folder.record import read_record
+from lsg_convert.folder.trusted_code import FolderCode
+from lsg_convert.plan.config_values import read_config
+from lsg_convert.plan.foreign_keys import without_foreign_keys
+from lsg_convert.plan.plan import find_family
 
 if TYPE_CHECKING:
     import torch
@@ -87,21 +94,24 @@ def run_benchmark(
     reporter: Reporter | None = None,
     rounds: int = 3,
     attention_backend: str | None = None,
+    trust_remote_code: bool = False,
 ) -> BenchReport:
     """Measure the encoder of a converted folder and the library's own with dense attention, in turns.
 
     The dense side is the library's model with random weights, on which time does not depend, and as many positions as
     the converted model has. Its configuration is that of `source`, if that is a folder, else the converted one's.
-    `attention_backend` stands in for the folder's own.
+    `attention_backend` stands in for the folder's own. The folder's code runs when it is the one that ships, or with
+    `trust_remote_code`.
 
     Raises:
-        RequestError: the folder is not a converted one, a length is out of reach, the device is not there, or the model
-            cannot compute attention in the way asked for.
+        RequestError: the folder is not a converted one, its code is not ours and not trusted, a length is out of reach,
+            the device is not there, or the model cannot compute attention in the way asked for.
     """
     import torch
 
     reporter = reporter or SilentReporter()
     config = _configuration(Path(folder))
+    load = _gate(Path(folder), config, trust_remote_code)
     longest = _longest(config)
     for length in lengths:
         if not 1 <= length <= longest:
@@ -117,10 +127,10 @@ def run_benchmark(
         report.notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
     if train:
         report.notes.append("training step: forward and backward, without dropout")
-    with reporter.stage("Measuring", steps) as advance, _refused_backends():
+    with reporter.stage("Measuring", steps) as advance, _refused_backends(), libraries_quiet():
         sides = {
-            CONVERTED: _converted_encoder(Path(folder), dtype, device, attention_backend),
-            DENSE: _dense_encoder(dense_config, longest, dtype, device),
+            CONVERTED: _loaded(lambda: _converted_encoder(load, dtype, device, attention_backend)),
+            DENSE: _loaded(lambda: _dense_encoder(dense_config, longest, dtype, device)),
         }
         for encoder in sides.values():  # weights are mapped from their file until they are used
             _step(encoder, torch.randint(5, config["vocab_size"], (1, min(lengths)), device=device), "forward")()
@@ -135,6 +145,19 @@ def run_benchmark(
                         report.peaks[mode, length, side] = sample.peak_bytes
                     advance(1)
     return report
+
+
+def _loaded(load: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+    try:
+        return load()
+    except (LSGConvertError, MemoryError, OSError):
+        raise
+    except Exception as error:  # what a broken folder makes the library raise is of any kind
+        if str(error).startswith("attention_backend="):
+            raise
+        raise RequestError(
+            f"the model does not load: {type(error).__name__}: {printable(error, 300)}", "convert the source again."
+        ) from error
 
 
 @contextmanager
@@ -167,12 +190,27 @@ def describe_machine(device: str = "cpu") -> dict[str, Any]:
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{path} cannot be read: {error}", "Give a converted folder.") from error
+    """The configuration of a folder, converted or not, that holds what it asks for."""
+    config = read_config(folder)
+    find_family(config)
     return config
+
+
+def _gate(folder: Path, config: dict[str, Any], trusted: bool) -> Callable[..., Any]:
+    """What loads the folder's base model; raises RequestError where its code may not run, before any of it has."""
+    family = read_record(folder).converted_family
+    code = FolderCode.read(folder, family)
+    reason = code.why_not(trusted)
+    if reason is None and not trusted and config.get("auto_map") != family.auto_map():
+        reason = "auto_map in config.json does not point at the code that ships with lsg-convert"
+    if reason is not None:
+        raise RequestError(f"not measured: {reason}.", "convert the source again, or trust it: --trust-remote-code.")
+
+    def load(dtype: str, device: str, **options: Any) -> Any:
+        model_class = getattr(code.load(family, trusted), family.lsg_class(family.base_class))
+        return load_model(model_class, folder, dtype, device, **options)[0]
+
+    return load
 
 
 def _longest(config: dict[str, Any]) -> int:
@@ -184,13 +222,12 @@ def _longest(config: dict[str, Any]) -> int:
     return int(encoder["max_position_embeddings"]) - family.config_positions_offset(encoder)
 
 
-def _converted_encoder(folder: Path, dtype: str, device: str, attention_backend: str | None) -> torch.nn.Module:
-    import torch
-    from transformers import AutoModel
-
+def _converted_encoder(
+    load: Callable[..., Any], dtype: str, device: str, attention_backend: str | None
+) -> torch.nn.Module:
     options = {"attention_backend": attention_backend} if attention_backend else {}
-    model = AutoModel.from_pretrained(folder, trust_remote_code=True, **options)
-    return _encoder(model).to(device, getattr(torch, dtype)).eval()
+    encoder: torch.nn.Module = _encoder(load(dtype, device, **options))
+    return encoder
 
 
 def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str) -> torch.nn.Module:
@@ -199,8 +236,8 @@ def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str
 
     plain = {
         name: value
-        for name, value in config.items()
-        if name not in ("auto_map", "architectures", "torch_dtype", "dtype")
+        for name, value in without_foreign_keys(config).items()
+        if name not in ("architectures", "torch_dtype", "dtype")
     }
     if "max_position_embeddings" in plain:
         plain["max_position_embeddings"] = max(plain["max_position_embeddings"], longest + 2)

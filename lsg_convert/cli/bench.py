@@ -44,6 +44,13 @@ def bench(
         ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each side; sides take turns.")] = 3,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            help="Run the folder's modeling files although they are not those that lsg-convert ships.",
+        ),
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -81,6 +88,7 @@ def bench(
             dtype=dtype,
             rounds=rounds,
             attention_backend=attention_backend,
+            trust_remote_code=trust_remote_code,
             reporter=console,
         )
         if plot is not None:

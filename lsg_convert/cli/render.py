@@ -21,6 +21,7 @@ _ACTIONS = {
     "drop": "left out: nothing reads it any more",
 }
 MOST_CHANGES = 20
+MOST_NAMES = 8
 MARKS = {True: "✓", False: "✗", None: "not run"}
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -99,6 +100,7 @@ def plan_tables(plan: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
     facts = {"Source": source_text(plan["source"]), **plan_facts(plan)}
     if "output" in plan:
         facts["Output"] = here(plan["output"])
+    facts |= left_behind_fact(plan.get("left_behind") or {})
     tables: list[RenderableType] = [facts_table(facts, clean)]
     if plan["changes"]:
         tables += changes_table(plan["changes"], clean)
@@ -254,9 +256,22 @@ def conversion_summary(result: Mapping[str, Any], clean: Clean) -> list[Renderab
         "Verified": verification_text(result.get("verification")),
         "Output": f"{here(result['output'])}: {len(result['files'])} files, {size_text(result['size'])}, "
         f"written in {result['seconds']:.1f} s",
+        **left_behind_fact(result.get("left_behind") or {}),
     }
     notes = [f"Note: {clean(note)}" for note in result["notes"]]
     return [facts_table(facts, clean), *changes_table(result["changes"], clean), *notes]
+
+
+def left_behind_fact(left_behind: Mapping[str, str]) -> dict[str, str]:
+    """Return the source's files that do not travel, by reason; nothing where all do."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in left_behind.items():
+        reasons.setdefault(reason, []).append(name)
+    texts = []
+    for reason, names in reasons.items():
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        texts.append(f"{', '.join(names[:MOST_NAMES])}{more} ({reason})")
+    return {"Left behind": "; ".join(texts)} if texts else {}
 
 
 def verification_text(verification: Mapping[str, Any] | None) -> str:

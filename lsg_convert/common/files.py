@@ -56,7 +56,7 @@ def safe_file(folder: Path, name: str) -> Path:
         ) from error
     except (OSError, RuntimeError) as error:  # permission; a loop of links
         raise OutsideError(f"cannot read '{shown}' in {printable(folder, 300)}: {_reason(error)}.") from error
-    if not any(resolved.is_relative_to(root) for root in _allowed_roots(folder)):
+    if not (resolved.is_relative_to(folder.resolve()) or _is_cached_blob(folder, resolved)):
         raise RequestError(
             f"'{shown}' is a link that leads out of {printable(folder, 300)}.",
             "copy the file itself into the folder if you trust it.",
@@ -64,6 +64,14 @@ def safe_file(folder: Path, name: str) -> Path:
     if not stat.S_ISREG(mode):
         raise RequestError(f"'{shown}' in {printable(folder, 300)} is not a regular file.")
     return path
+
+
+def user_path(given: str | Path) -> Path:
+    """A path as a user gave it, with `~` spelled out; raises RequestError for the home of somebody unknown."""
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise RequestError(f"there is no home folder for '{printable(given, 300)}'.", "Give a full path.") from error
 
 
 @contextmanager
@@ -85,13 +93,10 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         if Path(path).exists() and not Path(path).is_file():
             raise RequestError(f"'{shown}' is not a regular file.") from error
         raise OutsideError(f"cannot read '{shown}': {_reason(error)}.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RequestError(f"'{shown}' is not a regular file.")
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        try:
-            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        except OSError as error:
-            raise OutsideError(f"cannot read '{shown}': {_reason(error)}.") from error
-        if not regular:
-            raise RequestError(f"'{shown}' is not a regular file.")
         yield file
 
 
@@ -144,11 +149,25 @@ def parse_json_object(data: bytes, shown: str, unique_keys: bool = False) -> dic
     return value
 
 
-def _allowed_roots(folder: Path) -> list[Path]:
-    root = folder.resolve()
-    # <cache>/models--owner--name/snapshots/<commit>: files there are links into ../../blobs
-    snapshots = {place.parent for place in (root, folder.absolute()) if place.parent.name == "snapshots"}
-    return [root, *((place.parent / "blobs").resolve() for place in snapshots)]
+def _is_cached_blob(folder: Path, target: Path) -> bool:
+    """Whether `target` lies where a snapshot of the Hub cache keeps its files: `<repo>/blobs/<hash>`.
+
+    `<repo>/snapshots/<commit>` and `<repo>/blobs` have to be folders and no links: a link could make them anything.
+    """
+    for snapshot in (folder.absolute(), folder.resolve()):
+        repo = snapshot.parent.parent
+        if snapshot.parent.name != "snapshots" or not all(map(_is_real_folder, (snapshot.parent, repo / "blobs"))):
+            continue
+        if target.parent == (repo / "blobs").resolve():
+            return True
+    return False
+
+
+def _is_real_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _reason(error: BaseException) -> str:

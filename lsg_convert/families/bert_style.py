@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lsg_convert.common.errors import RequestError
+
 from .family import Config, Family, Head, PositionTable
 
 
 def after_padding_row(config: Config) -> int:
     """RoBERTa's positions begin after the row of the padding index."""
-    return int(config.get("pad_token_id", 1)) + 1
+    padding = config.get("pad_token_id", 1)
+    if not isinstance(padding, int) or padding < 0:
+        raise RequestError(
+            f"pad_token_id in config.json is {padding!r}: positions of this kind of model are counted from it.",
+            "Restore the config.json that belongs to these weights.",
+        )
+    return padding + 1
 
 
 def encoder_family(

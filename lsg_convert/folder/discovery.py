@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.files import printable, user_path
 from lsg_convert.folder.record import RECORD_NAME
 
 MAX_DEPTH = 4
@@ -20,7 +20,7 @@ def find_converted_folder(path: Path | str | None = None) -> Path:
     Raises RequestError when there is none, or more than one to choose from.
     """
     if path is not None:
-        return _named(Path(path).expanduser())
+        return _named(user_path(path))
     here = Path.cwd()
     if is_converted(here):
         return here
@@ -51,7 +51,7 @@ def converted_folders_below(root: Path) -> list[Path]:
     for seen, (place, names, _) in enumerate(os.walk(root)):
         depth = len(Path(place).relative_to(root).parts)
         children = [Path(place, name) for name in sorted(names) if not name.startswith((".", "__"))]
-        found += [child for child in children if is_converted(child)]
+        found += [child for child in children if os.access(child, os.X_OK) and is_converted(child)]
         descend = depth < MAX_DEPTH - 1 and seen < MAX_FOLDERS
         names[:] = [child.name for child in children if descend and child not in found]
     return sorted(found)

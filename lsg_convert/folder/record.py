@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import is_plain_relative, printable, read_json_object, safe_file
 from lsg_convert.common.from_json import from_json
+from lsg_convert.common.json_values import is_text
 from lsg_convert.common.version import __version__
 from lsg_convert.families import Family, family_named
 from lsg_convert.folder.report import VerificationReport
@@ -147,9 +148,11 @@ def make_record(source: Source, plan: Plan, options: ConvertOptions, folder: Pat
     source the commit; never a token.
     """
     way = None if source.repo_id else os.path.relpath(source.folder.resolve(), folder.resolve())
+    if way is not None and not is_text(way):  # a name of another encoding has no spelling in JSON
+        way = None
     return Record(
         version=__version__,
-        source=RecordedSource(source.name, source.repo_id, way, source.revision, source.commit),
+        source=RecordedSource(printable(source.name, 300), source.repo_id, way, source.revision, source.commit),
         options=options,
         family=plan.family.model_type,
         architecture=plan.family.lsg_class(plan.architecture),

@@ -1,14 +1,21 @@
 """LSG attention by a kernel of its own in C++: float32 on a CPU, without gradients, in half of SDPA's time.
 
 Only ``attention_backend="cpp"`` asks for it. It is compiled when it is first needed, in some 10 seconds, with what
-`torch.compile` compiles with, and kept where that keeps what it compiled. SDPA serves where there is no compiler, and
+`torch.compile` compiles with, and kept in a folder of the user's alone. SDPA serves where there is no compiler, and
 for whatever is not float32 on a CPU without gradients and dropout.
 """
 
+import atexit
+import os
+import shutil
+import stat
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from ctypes import Structure, byref, c_float, c_int64, c_void_p, cast
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -106,13 +113,54 @@ class _Call(Structure):
     ]
 
 
+def _own_folder() -> str:
+    """A folder for compiled libraries that nobody else can write to; a library from any other could be anybody's.
+
+    Raises:
+        OSError: where it should be is something else, or somebody else's.
+    """
+    caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    folder = (caches if caches.is_absolute() else Path("~/.cache").expanduser()) / "lsg-attention"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(0o700)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:  # such as a home that is read-only: compiled anew in each process
+        folder = Path(tempfile.mkdtemp(prefix="lsg-attention-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    state = folder.lstat()
+    owner = getattr(os, "geteuid", lambda: state.st_uid)()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != owner or (os.name == "posix" and state.st_mode & 0o077):
+        raise PermissionError(f"{folder} is not a folder of yours alone (mode 700)")
+    return str(folder)
+
+
+@contextmanager
+def _compiled_in(folder: str) -> Iterator[None]:
+    """Let `torch.compile`'s cache be `folder` for the while: by default it has a name in /tmp that anybody can take."""
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    before = os.environ.get(name)
+    os.environ[name] = folder
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
 @lru_cache(maxsize=1)
 def _kernel() -> Callable[[Any], None] | None:
     """The compiled kernel; None, and a warning that says why, where it cannot be had."""
     try:
         from torch._inductor.codecache import CppCodeCache
 
-        kernel = CppCodeCache.load(SOURCE).attend_windows
+        with _compiled_in(_own_folder()):
+            kernel = CppCodeCache.load(SOURCE).attend_windows
     # A missing compiler and what it refuses are RuntimeErrors, a library that does not fit is an OSError; the others
     # are what a release of torch raises that has none of this, or not as it is known.
     except (RuntimeError, OSError, ImportError, AttributeError, TypeError) as error:

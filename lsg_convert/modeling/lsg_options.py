@@ -45,6 +45,13 @@ class LSGOptions:
     attention_backend: str = "auto"
     attend_masked_runs: bool = False
 
+    def __post_init__(self) -> None:
+        """Take whole numbers that JSON wrote as 2.0 for what they are; `validate` refuses other numbers and types."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if type(field.default) is int and isinstance(value, float) and value.is_integer():
+                object.__setattr__(self, field.name, int(value))
+
     @classmethod
     def from_config(cls, config: Any) -> "LSGOptions":
         """Read the options from a model configuration; fields that it lacks take their defaults."""
@@ -83,6 +90,10 @@ class LSGOptions:
         Raises:
             ValueError: names the field, its value and the rule.
         """
+        kinds = {int: "must be a whole number", bool: "must be true or false", str: "must be a text"}
+        for field in fields(self):
+            kind = type(field.default)
+            self._require(type(getattr(self, field.name)) is kind, field.name, kinds[kind])
         self._require(self.block_size >= 1, "block_size", "must be at least 1")
         self._require(self.sparse_block_size >= 0, "sparse_block_size", "must not be negative")
         self._require(self.sparsity_factor >= 0, "sparsity_factor", "must not be negative")

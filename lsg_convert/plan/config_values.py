@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable
+from lsg_convert.sources.checkpoint import Checkpoint
 
 MAX_LABELS = 10_000  # of a head that has no weights yet
 MAX_POSITIONS = 2**20  # of tables that are computed, or of positions without a table
@@ -96,6 +98,17 @@ def check_config(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]
             f"weights and config.json contradict each other: {shown}.",
             "Restore the config.json that belongs to these weights.",
         )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a model folder whose weights hold what it asks for.
+
+    Raises:
+        RequestError: it does not fit the weights, or the folder is not a sound one.
+    """
+    checkpoint = Checkpoint.open(folder)
+    check_config(checkpoint.config, {name: info.shape for name, info in checkpoint.tensors.items()})
+    return checkpoint.config
 
 
 def _complaints(config: Mapping[str, Any], bounds: _Bounds) -> Iterator[str]:

@@ -14,6 +14,7 @@ from lsg_convert.families import FAMILIES, Family, family_of
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
 from lsg_convert.plan.config_values import check_config
+from lsg_convert.plan.foreign_keys import refuse_quantized
 from lsg_convert.plan.layout import Layout, check_shapes, find_layout
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.plan.target_config import target_config
@@ -97,6 +98,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         RequestError: the family is not supported, the request contradicts the source, or the source itself.
     """
     config = checkpoint.config
+    refuse_quantized(config)
     family = find_family(config)
     check_config(config, {name: info.shape for name, info in checkpoint.tensors.items()})
     layout = find_layout(checkpoint, family)

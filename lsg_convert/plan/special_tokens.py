@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable, read_json_object
+from lsg_convert.common.files import read_json_object
 from lsg_convert.families import Family
 from lsg_convert.plan.tokenizer_files import read_tokenizer_files
+from lsg_convert.plan.tokenizer_process import ask_tokenizer
 
 _GENERIC_TOKENIZERS = ("PreTrainedTokenizer", "TokenizersBackend")
 
@@ -24,24 +25,26 @@ class SpecialTokens:
     mask: int
 
 
-def read_special_tokens(folder: Path, vocabulary: int, family: Family) -> SpecialTokens:
+def read_special_tokens(folder: Path, vocabulary: int, family: Family, texts: Iterable[str] = ()) -> SpecialTokens:
     """Look the family's tokens up in the tokenizer of `folder`, and write down there what it leaves unsaid.
 
-    Its files are enough for most; others are loaded by the library (never with code of their own).
+    Its files are enough for most; others are loaded by the library (never with code of their own). Either way that
+    happens in a process of its own, where the tokenizer also reads `texts`: who loads it next knows that it can.
 
     Raises:
         RequestError: the tokenizer does not load, or an id is outside the `vocabulary` rows of the word embeddings.
     """
     named = [family.mask_token] if family.mask_token else []
-    files = read_tokenizer_files(folder, family.tokenizer_class, named)
+    files = read_tokenizer_files(folder, family.tokenizer_class, named, texts)
     if files is not None:
         _name_tokenizer_class(folder, files.class_name)
-        mask = files.vocabulary[family.mask_token] if family.mask_token else files.roles.get("mask")
-        return _choose(files.roles.get, mask, vocabulary, family)
-    tokenizer = _load(folder)
-    _name_tokenizer_class(folder, type(tokenizer).__name__)
-    _write_fast_file(folder, tokenizer)
-    return special_tokens(tokenizer, vocabulary, family)
+        roles, tokens = files.roles, files.vocabulary
+    else:
+        answer = ask_tokenizer(folder, named, texts, by_library=True, complete=True)
+        _name_tokenizer_class(folder, answer["class"])
+        roles, tokens = answer["roles"], answer["tokens"]
+    mask = tokens[family.mask_token] if family.mask_token else roles.get("mask")
+    return _choose(roles.get, mask, vocabulary, family)
 
 
 def special_tokens(tokenizer: Any, vocabulary: int, family: Family) -> SpecialTokens:
@@ -64,35 +67,6 @@ def _choose(id_of: Callable[[str], int | None], mask: int | None, vocabulary: in
                 "The tokenizer does not belong to these weights.",
             )
     return SpecialTokens(first, mask)
-
-
-def _load(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    from lsg_convert.common.quiet import libraries_quiet
-
-    try:
-        with libraries_quiet():
-            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # the library raises whatever its tokenizers raise
-        raise RequestError(
-            f"the source's tokenizer does not load: {printable(error, 300)}",
-            _hint(folder),
-        ) from error
-
-
-def _hint(folder: Path) -> str:
-    # The library asks for tiktoken then, which does not help.
-    if any(folder.glob("*.model")) and not (folder / "tokenizer.json").is_file():
-        return "It is a sentencepiece model, which two more packages read: pip install sentencepiece protobuf."
-    return "Check its tokenizer files: AutoTokenizer.from_pretrained(folder)."
-
-
-def _write_fast_file(folder: Path, tokenizer: Any) -> None:
-    """Write `tokenizer.json` where it is missing: it loads without the packages that read sentencepiece models."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None and not (folder / "tokenizer.json").exists():
-        backend.save(str(folder / "tokenizer.json"))
 
 
 def _name_tokenizer_class(folder: Path, name: str) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 from lsg_convert.families import Family
 from lsg_convert.modeling.lsg_options import LSGOptions
+from lsg_convert.plan.foreign_keys import without_foreign_keys
 
 
 def target_config(
     config: dict[str, Any], family: Family, architecture: str, lsg: LSGOptions, max_len: int, dtype: str
 ) -> dict[str, Any]:
     """The source's config with the LSG fields, our classes and the new length; `model_type` stays the source's."""
-    target = _without_foreign(config)
+    target = without_foreign_keys(config)
     target |= asdict(lsg)
     target["architectures"] = [family.lsg_class(architecture)]
     target["auto_map"] = family.auto_map()
@@ -33,13 +34,3 @@ def target_config(
         if "torch_dtype" not in target and "dtype" not in target:
             target["torch_dtype"] = dtype
     return target
-
-
-def _without_foreign(config: dict[str, Any]) -> dict[str, Any]:
-    """A copy without what speaks of the source's place and code, in nested configurations too."""
-    foreign = {"auto_map", "base_model_prefix", "_name_or_path", "custom_pipelines"}
-    return {
-        key: _without_foreign(value) if isinstance(value, dict) else value
-        for key, value in config.items()
-        if key not in foreign
-    }

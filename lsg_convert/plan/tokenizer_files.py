@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.files import read_json_object
+from lsg_convert.plan.tokenizer_process import TokenizerError, ask_tokenizer
 
 _BERT = {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
 _ROBERTA = {
@@ -42,17 +43,20 @@ class TokenizerFiles:
     vocabulary: dict[str, int]
 
 
-def read_tokenizer_files(folder: Path, usual_class: str | None, named: Iterable[str]) -> TokenizerFiles | None:
+def read_tokenizer_files(
+    folder: Path, usual_class: str | None, named: Iterable[str], texts: Iterable[str] = ()
+) -> TokenizerFiles | None:
     """The tokenizer in `folder` as its files have it; `usual_class` is its class where no file names one, `named` are
     tokens that are wanted besides the special ones.
 
     None where the files leave something open, or where loading the tokenizer would change it: no `tokenizer.json`,
-    a class that is not in `DEFAULT_TOKENS`, contradicting files, a token that is not in the vocabulary.
-    """
-    from tokenizers import Tokenizer
+    a class that is not in `DEFAULT_TOKENS`, contradicting files, a token that is not in the vocabulary. The tokenizer
+    has then read `texts`.
 
-    path = folder / "tokenizer.json"
-    if not path.is_file():
+    Raises:
+        RequestError: `tokenizer.json` hangs, crashes or exhausts what reads it.
+    """
+    if not (folder / "tokenizer.json").is_file():
         return None
     settings = read_json_object(folder / "tokenizer_config.json")
     config = read_json_object(folder / "config.json")
@@ -61,12 +65,12 @@ def read_tokenizer_files(folder: Path, usual_class: str | None, named: Iterable[
     tokens = _special_tokens(folder, settings, class_name)
     if tokens is None:
         return None
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception:  # whatever is wrong with it, the library says so when it loads it
-        return None
     wanted = {*tokens.values(), *named}
-    ids = {token: number for token in wanted if (number := tokenizer.token_to_id(token)) is not None}
+    try:
+        answer = ask_tokenizer(folder, sorted(wanted), texts, by_library=False)["tokens"]
+    except TokenizerError:  # whatever is wrong with it, the library says so when it loads it
+        return None
+    ids = {token: number for token, number in answer.items() if number is not None}
     if len(ids) < len(wanted):
         return None
     return TokenizerFiles(class_name, {role: ids[token] for role, token in tokens.items()}, ids)

@@ -157,6 +157,17 @@ def _weight_files(folder: Path) -> list[tuple[Path, set[str] | None]]:
     )
 
 
+def weight_file_names(folder: Path) -> list[str]:
+    """Names of the files that hold the weights, with the index of shards; none where there are no weights."""
+    for name in WEIGHT_FILES:
+        if os.path.lexists(folder / name):
+            return [name]
+        if os.path.lexists(folder / f"{name}.index.json"):
+            shards = _shards(folder, f"{name}.index.json")
+            return [f"{name}.index.json", *(path.relative_to(folder).as_posix() for path, _ in shards)]
+    return []
+
+
 def _shards(folder: Path, index_name: str) -> list[tuple[Path, set[str] | None]]:
     weight_map = read_json_object(safe_file(folder, index_name), INDEX_LIMIT, unique_keys=True).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):

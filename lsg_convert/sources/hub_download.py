@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
-from lsg_convert.common.files import printable, read_json_object
+from lsg_convert.common.files import printable, read_json_object, user_path
 from lsg_convert.common.progress import Advance, Reporter
 from lsg_convert.sources.hub_errors import hub_error, is_connection_error, is_offline, is_transient, status_of
 
@@ -21,7 +21,8 @@ _T = TypeVar("_T")
 _WANTED = re.compile(
     r"""config\.json | generation_config\.json | README\.md | LICEN[CS]E[\w.]* | NOTICE[\w.]* | lsg_conversion\.json
     | tokenizer\.json | tokenizer_config\.json | special_tokens_map\.json | added_tokens\.json
-    | vocab\.(?:txt|json) | merges\.txt | dict\.txt | bpe\.codes | [\w.-]+\.model | preprocessor_config\.json
+    | vocab\.(?:txt|json) | merges\.txt | dict\.txt | bpe\.codes | [\w.-]+\.model
+    | (?:source|target)\.spm | target_vocab\.json
     | modules\.json | sentence_\w+_config\.json | config_sentence_transformers\.json
     | \d+_\w+/(?:config\.json|model\.safetensors|pytorch_model\.bin)
     """,
@@ -159,7 +160,7 @@ def _listed_shards(folder: Path, names: list[str]) -> set[str]:
 def _blobs_folder(repo_id: str, cache_dir: str | Path | None) -> Path:
     from huggingface_hub import constants
 
-    root = Path(cache_dir).expanduser() if cache_dir else Path(constants.HF_HUB_CACHE)
+    root = user_path(cache_dir) if cache_dir else Path(constants.HF_HUB_CACHE)
     return root / f"models--{repo_id.replace('/', '--')}" / "blobs"
 
 

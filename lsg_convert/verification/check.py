@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import printable
 from lsg_convert.folder.report import FAILED, NOT_RUN, PASSED, Status
+from lsg_convert.verification.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from lsg_convert.verification.subject import Subject
@@ -143,11 +144,11 @@ def run_check(check: Check, subject: Subject) -> Result:
         measurement = check.measure(subject)
     except NotRunError as error:
         return result(NOT_RUN, reason=str(error))
-    except MemoryError:
-        return result(NOT_RUN, reason="not enough memory")
-    except LSGConvertError as error:
-        return result(FAILED, reason=error.message)
     except Exception as error:  # what a broken folder makes the libraries raise is of any kind
+        if is_out_of_memory(error):
+            return result(NOT_RUN, reason="not enough memory")
+        if isinstance(error, LSGConvertError):
+            return result(FAILED, reason=error.message)
         return result(FAILED, reason=f"{type(error).__name__}: {printable(error, 500)}")
     return result(PASSED if measurement.passed else FAILED, measurement, measurement.detail)
 

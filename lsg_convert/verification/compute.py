@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lsg_convert.folder.model_loading import token_ids
+
 if TYPE_CHECKING:
     import torch
 
@@ -50,19 +52,23 @@ def encoder_states(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def greedy_tokens(model: Any, batch: Batch, count: int, use_cache: bool = True) -> list[list[int]]:
-    """What greedy decoding gives."""
-    import torch
+    """What greedy decoding gives, [rows, tokens], whatever the model's own settings would have it do.
 
-    with torch.no_grad():
-        tokens = model.generate(
-            input_ids=batch.ids,
-            attention_mask=batch.mask,
-            max_new_tokens=count,
-            min_length=0,
-            num_beams=1,
-            do_sample=False,
-            use_cache=use_cache,
-        )
+    Of those only the ids of tokens count: beams, penalties, stop strings and the like ask for other ways to decode.
+    """
+    import torch
+    from transformers import GenerationConfig
+
+    ids = token_ids(model.generation_config.to_dict())
+    settings = GenerationConfig(max_new_tokens=count, num_beams=1, do_sample=False, use_cache=use_cache, **ids)
+    before, model.generation_config = model.generation_config, settings  # some releases fill what is unset from there
+    try:
+        with torch.no_grad():
+            tokens: torch.Tensor = model.generate(
+                input_ids=batch.ids, attention_mask=batch.mask, generation_config=settings
+            )
+    finally:
+        model.generation_config = before
     return tokens.tolist()
 
 

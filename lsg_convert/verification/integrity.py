@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from lsg_convert.common.files import printable
 from lsg_convert.folder.integrity import check_folder
 from lsg_convert.verification.check import Check, Level, Measurement, NotRunError
-from lsg_convert.verification.loading import load_tokenizer
 from lsg_convert.verification.tensor_comparison import compare_tensors
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Code(Check):
     def measure(self, subject: Subject) -> Measurement:
         from lsg_convert.common.version import __version__
 
-        foreign, trusted = subject.foreign_code, subject.settings.trust_remote_code
+        foreign, trusted = list(subject.code.foreign), subject.settings.trust_remote_code
         written_by = subject.record.version
         if foreign and not trusted and written_by != __version__:
             raise NotRunError(
@@ -97,7 +96,7 @@ class Tokenizer(Check):
             problems.append(f"model_max_length is {tokenizer.model_max_length}, not {subject.max_len}")
         measured = f"{len(vocabulary)} tokens"
         if subject.lacks("source") is None and subject.source is not None:
-            problems += _differences(tokenizer, load_tokenizer(subject.source.folder), subject)
+            problems += _differences(tokenizer, subject.source_tokenizer, subject)
             measured += ", the source's"
         if problems:
             measured = f"{len(problems)} problems"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -9,6 +10,12 @@ from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable
 
 RUNTIME = 450 * 10**6  # Python, torch, transformers and a tokenizer
+# How allocators and the system's loader say it, whatever the type of their error: torch's are RuntimeErrors.
+_NO_MEMORY = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|failed to map segment"
+    r"|unable to allocate",
+    re.IGNORECASE,
+)
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -35,3 +42,16 @@ def available_memory() -> int | None:
         return None
     match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
     return None if match is None else int(match[1]) * 1024
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, says that there was not enough memory."""
+    for _ in range(20):  # causes may form a circle
+        if error is None:
+            return False
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, RuntimeError | OSError | ImportError) and _NO_MEMORY.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -16,7 +16,9 @@ from lsg_convert.common.files import printable, read_json_object
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.families import Family
 from lsg_convert.folder.record import Record
+from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.modeling.lsg_options import LSGOptions
+from lsg_convert.plan.config_values import check_config
 from lsg_convert.plan.options import ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
 from lsg_convert.sources.checkpoint import Checkpoint
@@ -91,19 +93,20 @@ class Subject:
 
     @cached_property
     def _lacks_code(self) -> str | None:
-        if self.settings.trust_remote_code or not self.foreign_code:
-            return None
-        return f"{self.foreign_code[0]} is not the file that ships with lsg-convert; --trust-remote-code runs it"
+        error = _failure(lambda: self.code)
+        return error or self.code.why_not(self.settings.trust_remote_code)
 
     @cached_property
-    def foreign_code(self) -> list[str]:
-        """Modeling files that are not the shipped ones."""
-        return loading.foreign_code(self.folder, self.family)
+    def code(self) -> FolderCode:
+        """The folder's code, read once: what is compared with ours is what runs."""
+        return FolderCode.read(self.folder, self.family)
 
     @cached_property
     def weights(self) -> Checkpoint:
         """The folder's tensors."""
-        return Checkpoint.open(self.folder)
+        weights = Checkpoint.open(self.folder)
+        check_config(weights.config, {name: info.shape for name, info in weights.tensors.items()})
+        return weights
 
     @cached_property
     def source_weights(self) -> Checkpoint:
@@ -177,7 +180,17 @@ class Subject:
     @cached_property
     def tokenizer(self) -> Any:
         """The folder's tokenizer."""
-        return loading.load_tokenizer(self.folder)
+        return loading.load_tokenizer(self.folder, self._texts, proven=self.fresh)
+
+    @cached_property
+    def source_tokenizer(self) -> Any:
+        """The source's tokenizer; that of a fresh folder has been made from the same files, and tried."""
+        assert self.source is not None
+        return loading.load_tokenizer(self.source.folder, self._texts, proven=self.fresh)
+
+    @property
+    def _texts(self) -> list[str]:
+        return [self.text.starting_with(0)[1]]
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -221,10 +234,12 @@ class Subject:
             with self.reporter.stage("Loading the folder"):
                 model, self.loading_info = loading.load_converted_model(
                     self.folder,
+                    self.code,
                     self.family,
                     self.record.architecture,
                     self.settings.dtype,
                     self.settings.device,
+                    self.settings.trust_remote_code,
                     **options,
                 )
             self._models["converted"] = (options, model)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable, read_start
+from lsg_convert.common.files import printable, read_start, user_path
 
 PARAGRAPHS = Path(__file__).parent / "paragraphs"
 LANGUAGES = ("en", "fr", "zh", "de", "es")
@@ -37,7 +37,7 @@ def load_text(path: str | Path | None = None) -> Text:
         return Text({name: (PARAGRAPHS / f"{name}.txt").read_text(encoding="utf-8") for name in LANGUAGES})
     shown = printable(path, 300)
     try:
-        data = read_start(Path(path).expanduser(), _FILE_LIMIT)
+        data = read_start(user_path(path), _FILE_LIMIT)
     except RequestError as error:
         raise RequestError(f"there is no text file '{shown}'.", "Give a file of plain text with --text.") from error
     text = data.decode("utf-8", errors="ignore").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -10,8 +11,8 @@ from pathlib import Path
 from tests.command import Run
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
-GROUPS = ("Network", "Upload", "Push refused", "Disk", "Interruption", "Hostile source", "Secrets")
-FUZZED = {"safetensors headers": 0, "configs": 0, "shard indexes": 0}
+GROUPS = ("Network", "Upload", "Push refused", "Disk", "Interruption", "Hostile source", "Foreign files", "Secrets")
+FUZZED = {"safetensors headers": 0, "configs": 0, "shard indexes": 0, "runs of a command": 0}
 
 _INTRODUCTION = """\
 # Reliability
@@ -50,8 +51,13 @@ class Table:
 
     def write(self) -> None:
         """Write the page: the rows of this run, and those that other runs wrote (LSG_WRITE_RELIABILITY=all: anew)."""
-        anew = os.environ["LSG_WRITE_RELIABILITY"] == "all"
-        rows = {} if anew else _rows_of(self._known)
+        with (DOCUMENT.parent / ".reliability.lock").open("w") as lock:  # the workers of one run write one by one
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._write(anew=os.environ["LSG_WRITE_RELIABILITY"] == "all")
+
+    def _write(self, anew: bool) -> None:
+        page = DOCUMENT.read_text(encoding="utf-8")
+        rows = {} if anew else _rows_of(page)
         rows |= {(group, _cell(fault)): (_cell(said), str(code)) for (group, fault), (said, code) in self._rows.items()}
         parts = [_INTRODUCTION]
         for group in GROUPS:
@@ -60,8 +66,8 @@ class Table:
                 f"\n| {fault} | {said} | {code} |" for (of, fault), (said, code) in rows.items() if of == group
             )
             parts[-1] += "\n"
-        counted = re.search(r"^hypothesis makes up .*$", self._known, re.MULTILINE)
-        fuzzing = counted[0] if counted and not any(FUZZED.values()) else _fuzzing()
+        counted = re.search(r"^hypothesis makes up .*$", page, re.MULTILINE)
+        fuzzing = counted[0] if counted and not all(FUZZED.values()) else _fuzzing()
         parts.append(f"## Fuzzing\n\n{fuzzing}\n\n{len(rows)} rows above.\n")
         DOCUMENT.write_text("\n".join(parts), encoding="utf-8")
 
@@ -80,8 +86,11 @@ def _rows_of(page: str) -> dict[tuple[str, str], tuple[str, str]]:
 def _fuzzing() -> str:
     counted = ", ".join(f"{count:,} {name}" for name, count in FUZZED.items())
     return (
-        f"hypothesis makes up and damages {counted} in every run of the suite ({sum(FUZZED.values()):,} cases): "
-        "each is read, or refused with a sentence; none crashes, hangs or writes."
+        f"hypothesis makes up and damages {counted}, in each run of the suite ({sum(FUZZED.values()):,} cases): "
+        "each is read, or refused with a sentence. A run of a command (convert, inspect, verify, push, bench) on "
+        "damaged files, each in a process of its own, ends with exit code 0 to 3, without a traceback, within 30 s, "
+        "runs no foreign code, reads no file beside the folder, and changes none of its bytes. `make fuzz` does "
+        "10,000 of them."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -219,6 +220,56 @@ def test_no_verify_overrides(title: str, hub: LoopbackHub, converted: Path) -> N
     run = _push(hub, converted, converted.name, "me/lsg-tiny", "--no-verify")
     assert run.code == 0, run.output
     _assert_published(hub, converted)
+
+
+LINKED = ("README.md", "verification.png", "config.json", "lsg_conversion.json", "model.safetensors")
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_links_are_not_followed(name: str, hub: LoopbackHub, converted: Path, row: Row) -> None:
+    """Neither to a secret nor, were it the same file, to the file that was meant; not with --no-verify either."""
+    (converted / "verification.png").write_bytes(b"\x89PNG")
+    for target in ("secret", "same"):
+        (converted.parent / "same").write_bytes((converted / name).read_bytes())
+        (converted.parent / "secret").write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+        (converted / name).unlink()
+        (converted / name).symlink_to(converted.parent / target)
+        for options in ([], ["--no-verify"], ["--dry-run"]):
+            run = _push(hub, converted, converted.name, "me/x", *options)
+            assert_said_clearly(run, 2)
+            assert "PRIVATE KEY" not in run.output
+        assert not hub.seen
+    row("Push refused", f"{name} that is a link out of the folder", run)
+
+
+def test_a_linked_folder_is_not_entered(hub: LoopbackHub, converted: Path, row: Row) -> None:
+    elsewhere = converted.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "config.json").write_text("{}")
+    (converted / "1_Pooling").symlink_to(elsewhere)
+    record = json.loads((converted / "lsg_conversion.json").read_text())
+    entry = {"size": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
+    _edit_record(converted, files=record["files"] | {"1_Pooling/config.json": entry})
+    for options in ([], ["--no-verify"]):
+        run = _push(hub, converted, converted.name, "me/x", *options)
+        assert_said_clearly(run, 2)
+    assert not hub.seen
+    row("Push refused", "a recorded file in a linked folder", run)
+
+
+def test_a_folder_that_is_named_by_a_link(hub: LoopbackHub, converted: Path) -> None:
+    (converted.parent / "latest").symlink_to(converted.name)
+    run = _push(hub, converted, "latest", "me/lsg-tiny")
+    assert run.code == 0, run.output
+    _assert_published(hub, converted)
+
+
+def test_no_verify_never_takes_more_than_the_record_names(hub: LoopbackHub, converted: Path, row: Row) -> None:
+    (converted / "id_rsa").write_text("not for others")
+    run = _push(hub, converted, converted.name, "me/lsg-tiny", "--no-verify", "--json")
+    assert run.code == 0 and run.json["left_out"] == ["id_rsa"], run.output
+    assert "id_rsa" not in hub.store.repositories["me/lsg-tiny"].files()
+    row("Upload", "--no-verify, and a file that the record does not name", run, "published without it, and said so")
 
 
 def test_which_folder(hub: LoopbackHub, converted: Path, row: Row) -> None:

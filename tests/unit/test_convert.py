@@ -198,19 +198,25 @@ def test_two_conversions_are_the_same_bytes(checkpoint: Checkpoint, tmp_path: Pa
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
 
 
-def test_companions_travel_with_raised_limits(source: Callable[..., Path], tmp_path: Path) -> None:
+def test_auxiliary_files_travel_with_raised_limits(source: Callable[..., Path], tmp_path: Path) -> None:
     folder = source("bert", "BertModel")
     (folder / "modules.json").write_text(
-        json.dumps([{"idx": 0, "name": "0", "path": ""}, {"idx": 1, "name": "1", "path": "1_Dense"}])
+        json.dumps(
+            [
+                {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+                {"idx": 1, "name": "1", "path": "1_Dense", "type": "sentence_transformers.models.Dense"},
+            ]
+        )
     )
     (folder / "1_Dense").mkdir()
-    (folder / "1_Dense" / "model.safetensors").write_bytes(b"weights of a module")
+    save_file({"linear.weight": torch.ones(2, 3)}, folder / "1_Dense" / "model.safetensors")
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 64, "do_lower_case": false}')
     (folder / "evil.py").write_text("raise SystemExit")
     (folder / "tf_model.h5").write_bytes(b"other framework")
     convert(folder, max_len=256, output=tmp_path / "out", verify=False)
     out = tmp_path / "out"
-    assert (out / "1_Dense" / "model.safetensors").read_bytes() == b"weights of a module"
+    module = Path("1_Dense", "model.safetensors")
+    assert (out / module).read_bytes() == (folder / module).read_bytes()
     assert json.loads((out / "sentence_bert_config.json").read_text()) == {
         "max_seq_length": 256,
         "do_lower_case": False,
