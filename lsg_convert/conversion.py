@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.errors import LSGConvertError, RequestError
+from lsg_convert.common.json_files import write_json
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.auxiliary_files import copy_companions
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
+from lsg_convert.folder.output import check_output, holds_something, resolved
 from lsg_convert.folder.record import make_record, write_record
 from lsg_convert.folder.remote_code import modeling_files
-from lsg_convert.folder.staging import check_output, staged
+from lsg_convert.folder.staging import staged
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
 from lsg_convert.sources.checkpoint import Checkpoint
@@ -32,6 +32,7 @@ class ConversionResult:
     output: Path
     seconds: float
     record: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -59,6 +60,7 @@ class ConversionResult:
             "files": sorted((self.record or {"files": {}})["files"]),
             "verification": (self.record or {}).get("verification"),
             **self.plan.as_dict(),
+            "notes": [*self.plan.notes, *self.notes],
         }
 
 
@@ -88,8 +90,8 @@ def convert(
     started = time.monotonic()
     reporter = reporter or SilentReporter()
     asked = _options(options)
-    output = asked.output or default_output(str(model), asked.max_len or DEFAULT_MAX_LEN)
-    if not dry_run:
+    output = default_output(str(model), asked.max_len or DEFAULT_MAX_LEN) if asked.output is None else asked.output
+    if not dry_run:  # before anything is downloaded
         check_output(output, asked.force)
     source = resolve_source(str(model), revision=revision, token=token, cache_dir=cache_dir, reporter=reporter)
     checkpoint = Checkpoint.open(source.folder)
@@ -97,15 +99,17 @@ def convert(
     if asked.output is None:
         output = default_output(str(model), plan.max_len, plan.source_max_len if plan.is_lsg_source else None)
     if dry_run:
-        return ConversionResult(source, plan, output.resolve(), time.monotonic() - started)
-    _refuse_source_as_output(source, output)
-    with staged(output, asked.force) as folder:
+        place, notes = _output_of_dry_run(output, asked.force, source)
+        return ConversionResult(source, plan, place, time.monotonic() - started, notes=notes)
+    place = check_output(output, asked.force, source.folder)
+    notes = (f"replaced the folder that lsg-convert had written to {output}.",) if holds_something(place) else ()
+    with staged(output, asked.force, source.folder) as folder:
         record = _write_folder(folder, source, checkpoint, plan, asked, reporter)
         if verify:
             record["verification"] = _verify_folder(folder, source, record, reporter)
             write_record(folder, record)
         write_card(folder, source, record)
-    return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record)
+    return ConversionResult(source, plan, place, time.monotonic() - started, record, notes)
 
 
 def inspect(
@@ -118,9 +122,10 @@ def inspect(
     **options: Any,
 ) -> ConversionResult:
     """What `convert` would do with `model`; writes nothing."""
-    return convert(
+    result = convert(
         model, revision=revision, token=token, cache_dir=cache_dir, reporter=reporter, dry_run=True, **options
     )
+    return replace(result, notes=())  # whether a folder could be written is not asked
 
 
 def default_output(model: str, max_len: int, former_max_len: int | None = None) -> Path:
@@ -128,7 +133,11 @@ def default_output(model: str, max_len: int, former_max_len: int | None = None) 
 
     `former_max_len` is that of an LSG source, whose name may end with it: `lsg-x-4096` becomes `lsg-x-16384`.
     """
-    name = Path(model).expanduser().resolve().name if Path(model).expanduser().is_dir() else model.rpartition("/")[2]
+    try:
+        folder = Path(model).expanduser()
+        name = folder.resolve().name if folder.is_dir() else model.rpartition("/")[2]
+    except (OSError, RuntimeError, ValueError):  # no path at all: what looks for the source says so
+        name = model.rpartition("/")[2]
     return Path(f"lsg-{name.removeprefix('lsg-').removesuffix(f'-{former_max_len}')}-{max_len}")
 
 
@@ -150,7 +159,7 @@ def _write_folder(
     from lsg_convert.plan.special_tokens import read_special_tokens
 
     copy_companions(source.folder, folder, plan.max_len)
-    (folder / "config.json").write_text(json.dumps(plan.config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / "config.json", plan.config)
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
         special_tokens = read_special_tokens(folder, vocabulary, plan.family)
@@ -180,9 +189,10 @@ def _verify_folder(folder: Path, source: Source, record: dict[str, Any], reporte
     return report.as_record()
 
 
-def _refuse_source_as_output(source: Source, output: Path) -> None:
-    place, original = output.expanduser().resolve(), source.folder.resolve()
-    if place == original or place in original.parents:
-        raise RequestError(
-            f"the output {printable(output, 300)} is the source itself, or holds it.", "Choose another --output."
-        )
+def _output_of_dry_run(output: Path, force: bool, source: Source) -> tuple[Path, tuple[str, ...]]:
+    """Where the folder would be, and what there is to say of it: why it would be refused, or what it would replace."""
+    try:
+        place = check_output(output, force, source.folder)
+    except LSGConvertError as error:
+        return resolved(output), (error.message, *([error.hint] if error.hint else []))
+    return place, (f"{output} exists, and would be replaced.",) if holds_something(place) else ()

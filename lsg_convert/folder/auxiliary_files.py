@@ -10,6 +10,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import is_plain_relative, parse_json_object, read_json_object, safe_file
+from lsg_convert.common.json_files import write_json
 
 TOKENIZER_VOCABULARIES = (
     "tokenizer.json",
@@ -49,7 +50,7 @@ def copy_companions(source: Path, target: Path, max_len: int) -> list[str]:
         if edit is not None:
             _edit_json(target / name, edit, max_len)
     if "tokenizer_config.json" not in names:
-        _write_json(target / "tokenizer_config.json", {"model_max_length": max_len})
+        write_json(target / "tokenizer_config.json", {"model_max_length": max_len})
         names.append("tokenizer_config.json")
     return sorted(names)
 
@@ -123,8 +124,4 @@ def _edit_json(path: Path, edit: Callable[[dict[str, Any], int], None], max_len:
     before = json.dumps(content, sort_keys=True)
     edit(content, max_len)
     if json.dumps(content, sort_keys=True) != before:
-        _write_json(path, content)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, content)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lsg_convert.common.json_files import write_json
 from lsg_convert.plan.options import ConvertOptions
 from lsg_convert.plan.plan import Plan
 from lsg_convert.sources.resolve import Source
@@ -94,9 +94,4 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write the record into `folder`."""
-    (folder / RECORD_NAME).write_text(record_text(record), encoding="utf-8")
-
-
-def record_text(record: dict[str, Any]) -> str:
-    """The record as it is written."""
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    write_json(folder / RECORD_NAME, record)

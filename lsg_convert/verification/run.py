@@ -7,18 +7,19 @@ from typing import Any
 
 from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import printable
+from lsg_convert.common.json_files import json_text
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.common.quiet import libraries_quiet
+from lsg_convert.common.sizes import parse_size
 from lsg_convert.families import Family, family_named
 from lsg_convert.folder.card import updated_card
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import draw_verification
-from lsg_convert.folder.record import RECORD_NAME, read_record, record_text
+from lsg_convert.folder.record import RECORD_NAME, read_record
 from lsg_convert.folder.staging import replaced
 from lsg_convert.sources.resolve import Source, resolve_source
 from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach
 from lsg_convert.verification.check import Check, Level, applies, parse_level, run_check
-from lsg_convert.verification.memory import parse_memory
 from lsg_convert.verification.report import Report
 from lsg_convert.verification.resemblance import BY_POSITION
 from lsg_convert.verification.subject import Settings, Subject
@@ -106,7 +107,7 @@ def keep_report(folder: Path, record: dict[str, Any], report: Report) -> None:
     record = record | {"verification": report.as_record()}
     try:
         draw_verification(folder, _curves(report))
-        for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(folder, record))):
+        for name, text in ((RECORD_NAME, json_text(record)), ("README.md", updated_card(folder, record))):
             with replaced(folder / name) as place:
                 place.write_text(text, encoding="utf-8")
     except OSError:
@@ -140,7 +141,8 @@ def _settings(
             f"--device {printable(device)!r} cannot be used: {printable(str(error).splitlines()[0], 200)}",
             "Use --device cpu.",
         ) from error
-    return Settings(atol, max_kl, min_agreement, device, dtype, parse_memory(max_memory), trust_remote_code)
+    memory = None if max_memory is None else parse_size(max_memory, "--max-memory", "4GB")
+    return Settings(atol, max_kl, min_agreement, device, dtype, memory, trust_remote_code)
 
 
 def _family(folder: Path, record: dict[str, Any] | None) -> Family:
