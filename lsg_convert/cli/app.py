@@ -112,7 +112,7 @@ def _report(error: BaseException, console: Console, given: list[str]) -> int:
     failure = describe(error)
     hint = _usage_hint(given) if hasattr(error, "format_message") else failure.hint
     if RUN.achieved and not failure.silent:
-        hint = f"{RUN.achieved}. {hint or ''}".rstrip()
+        hint = f"{RUN.achieved}. {hint[0].upper()}{hint[1:]}" if hint else f"{RUN.achieved}."
     if failure.exit_code == INTERNAL and os.environ.get(DEBUG_VARIABLE):
         console.traceback(error)
     if not failure.silent:

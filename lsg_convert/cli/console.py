@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -49,6 +50,21 @@ def jsonable(value: Any) -> Any:
     return str(value)
 
 
+class _Held(io.StringIO):
+    """Holds what is printed, for a stream whose kind decides how that looks."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:
+        return self._stream.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+
 class Console:
     """The face of one run: what a command wants said, in the form that was asked for."""
 
@@ -75,13 +91,13 @@ class Console:
         if self.json_output:
             text = json.dumps(jsonable(payload), indent=2, allow_nan=False) + "\n"
         else:
-            console = self._rich(self._stdout)
-            with console.capture() as captured:
-                for renderable in renderables:
-                    console.print(renderable, highlight=False)
-            text = captured.get()
+            held = _Held(self._stdout)
+            console = self._rich(held)
+            for renderable in renderables:
+                console.print(renderable, highlight=False)
+            text = held.getvalue()
         if RUN.achieved is None:
-            RUN.complete("the command is done")
+            RUN.complete()
         try:
             self._stdout.write(text)
             self._stdout.flush()

@@ -84,12 +84,12 @@ def _of_output(error: OSError) -> Failure:
 
 
 def _of_system(error: OSError) -> Failure:
-    about = f"cannot use {error.filename}" if error.filename else "the system refuses"
+    about = f"cannot use {error.filename}" if error.filename else "cannot read or write"
     if isinstance(error, FileNotFoundError) and not error.filename:
         return Failure(
             "the current folder is no longer there.",
             "Change to one that exists, or give paths that begin with /.",
             OUTSIDE,
         )
-    failure = os_failure(error, about)
+    failure = os_failure(error, about, elsewhere="write elsewhere")
     return Failure(failure.message, failure.hint, OUTSIDE)

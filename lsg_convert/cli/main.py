@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_error(f"lsg-convert could not be started: {error or type(error).__name__}.", _NOT_STARTED, False)
         return _NOT_STARTED
     code = run(given)
-    RUN.complete("the command is done")  # while Python ends
+    RUN.complete()  # while Python ends
     return ends_well(code)
 
 

@@ -45,10 +45,11 @@ class Interruption:
         else:
             self._late += 1
             if self._late > 1:  # somebody who presses again does not want to wait for the summary
-                self._end(number, f"Stopped while the result was shown: {self.achieved}.")
+                done = f"; {self.achieved}" if self.achieved else ""
+                self._end(number, f"Stopped while the result was shown{done}.")
 
-    def complete(self, what: str) -> None:
-        """The work is done, and `what` says so: signals come too late to undo it."""
+    def complete(self, what: str = "") -> None:
+        """The work is done, and `what` says what it left: signals come too late to undo it."""
         self.achieved = what
 
     @contextmanager
