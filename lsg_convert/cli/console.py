@@ -58,7 +58,7 @@ class _Held(io.StringIO):
         self._stream = stream
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]
         return self._stream.encoding or "utf-8"
 
     def isatty(self) -> bool:

@@ -29,8 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_error(f"lsg-convert could not be started: {error or type(error).__name__}.", _NOT_STARTED, False)
         return _NOT_STARTED
     code = run(given)
-    RUN.complete()  # while Python ends
-    return ends_well(code)
+    RUN.complete()
+    code = ends_well(code)
+    _ignore_signals()
+    return code
 
 
 def _end_on_signals(as_json: bool) -> None:
@@ -52,6 +54,14 @@ def _end_on_signals(as_json: bool) -> None:
         # what the caller ignores (nohup, a shell's background) stays ignored
         if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
             signal.signal(number, arrived)
+
+
+def _ignore_signals() -> None:
+    """All is done and said; while Python ends it would let signals kill it again."""
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
