@@ -11,7 +11,7 @@ import typer
 
 from lsg_convert.cli import bench, convert, families, inspect, push, verify
 from lsg_convert.cli.console import Console
-from lsg_convert.cli.failures import DEBUG_VARIABLE, INTERNAL, OUTSIDE, REQUEST, describe
+from lsg_convert.cli.failures import DEBUG_VARIABLE, INTERNAL, OUTSIDE, REQUEST, OutputError, describe
 from lsg_convert.cli.help import GroupedCommand
 from lsg_convert.cli.streams import abandon_stdout
 from lsg_convert.common.interruption import RUN
@@ -116,6 +116,8 @@ def _report(error: BaseException, console: Console, given: list[str]) -> int:
     if failure.exit_code == INTERNAL and os.environ.get(DEBUG_VARIABLE):
         console.traceback(error)
     if not failure.silent:
+        if isinstance(error, OutputError):  # stdout is lost, with --json too
+            console = Console()
         console.error(failure.message, hint, failure.exit_code)
     return failure.exit_code
 

@@ -15,7 +15,7 @@ from lsg_convert.cli.streams import ends_well, secure_streams, write_error
 from lsg_convert.common.interruption import RUN
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-_NOT_STARTED = 3
+_CANNOT_RUN = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,10 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     secure_streams()
     try:
         from lsg_convert.cli.app import run
+
+        code = run(given)
     except (ImportError, MemoryError, OSError) as error:  # a limit (ulimit), or an installation that is not whole
-        write_error(f"lsg-convert could not be started: {error or type(error).__name__}.", _NOT_STARTED, False)
-        return _NOT_STARTED
-    code = run(given)
+        write_error(f"lsg-convert cannot run: {str(error) or type(error).__name__}.", _CANNOT_RUN, False)
+        code = _CANNOT_RUN
     RUN.complete()
     code = ends_well(code)
     _ignore_signals()

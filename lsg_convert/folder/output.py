@@ -6,6 +6,7 @@ differ in case only are seen through.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ def check_output(output: Path, force: bool, source: Path | None = None) -> Path:
         if not os.access(existing if existing != place else place.parent, os.W_OK | os.X_OK):
             raise OutsideError(f"cannot write to {existing}: no permission.", _CHOOSE)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise RequestError(f"the output {output} has too long a name.", _CHOOSE) from error
         raise os_failure(error, f"cannot write {output}") from error
     return place
 

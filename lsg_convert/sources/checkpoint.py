@@ -87,8 +87,10 @@ class Checkpoint:
         if info.offset is None:
             tensor = self._torch_files.open(info.file).tensor(info.stored_name)
             return tensor.detach().clone(memory_format=torch.contiguous_format)
-        tensor = torch.from_numpy(read_bytes(info.file, info.offset, info.nbytes))
-        return tensor.view(torch_dtype(info.dtype)).reshape(info.shape)
+        dtype = torch_dtype(info.dtype)
+        if not info.nbytes:
+            return torch.empty(info.shape, dtype=dtype)
+        return torch.from_numpy(read_bytes(info.file, info.offset, info.nbytes)).view(dtype).reshape(info.shape)
 
     def stored(self, name: str) -> numpy.ndarray:
         """One tensor's bytes, uint8 [n]. Not to be written to."""
