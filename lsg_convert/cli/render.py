@@ -160,7 +160,7 @@ def here(path: str) -> str:
 
     try:
         return f"./{Path(path).relative_to(Path.cwd())}"
-    except ValueError:
+    except (ValueError, OSError):  # elsewhere; or the current folder is gone
         return path
 
 

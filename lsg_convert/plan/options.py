@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
+from lsg_convert.common.sizes import parse_size
 from lsg_convert.modeling.lsg_options import LSGOptions
 
 DEFAULT_MAX_LEN = 4096
 MAX_MAX_LEN = 2**20
 DTYPES = ("keep", "float32", "float16", "bfloat16")
 GLOBAL_INITS = ("mask", "random")
-_SIZE_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class ConvertOptions:
         _among("dtype", self.dtype, DTYPES)
         _among("global-init", self.global_init or "mask", GLOBAL_INITS)
         _among("positions", self.positions, tuple(STRATEGIES))
-        parse_size(self.max_shard_size)
+        self.max_shard_bytes()
         self.lsg_options({})
 
     def lsg_options(self, source_config: dict[str, Any]) -> LSGOptions:
@@ -88,28 +87,17 @@ class ConvertOptions:
 
     def max_shard_bytes(self) -> int:
         """`max_shard_size` in bytes."""
-        return parse_size(self.max_shard_size)
-
-
-def parse_size(text: str) -> int:
-    """Bytes in a size like `5GB`, `500MiB` or `1000000`.
-
-    Raises:
-        RequestError: it is not a size, or below 1 MB.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    unit = _SIZE_UNITS.get(match[2].upper()) if match else None
-    if match is None or unit is None:
-        raise RequestError(f"--max-shard-size {text!r} is not a size.", "Give a number with KB, MB or GB, like 5GB.")
-    size = int(float(match[1]) * unit)
-    if size < 1:
-        raise RequestError(f"--max-shard-size {text!r} is too small: it must be at least one byte.")
-    return size
+        return parse_size(self.max_shard_size, "--max-shard-size", "5GB")
 
 
 def _within(name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise RequestError(f"--{name} is {value}; allowed is {low} to {high}.")
+        raise RequestError(f"--{name} is {_shown(value)}; allowed is {low} to {high}.")
+
+
+def _shown(value: int) -> str:
+    """A number, unless it is too long to be read."""
+    return str(value) if abs(value) < 10**30 else "a number of more than 30 digits"
 
 
 def _among(name: str, value: str, allowed: tuple[str, ...]) -> None:

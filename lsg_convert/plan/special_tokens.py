@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import read_json_object
+from lsg_convert.common.json_files import write_json
 from lsg_convert.families import Family
 from lsg_convert.plan.tokenizer_files import read_tokenizer_files
 from lsg_convert.plan.tokenizer_process import ask_tokenizer
@@ -78,7 +78,7 @@ def _name_tokenizer_class(folder: Path, name: str) -> None:
         name = settings.get("tokenizer_class") or name
         if settings.get("tokenizer_class") != name:
             settings["tokenizer_class"] = name
-            (folder / file).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_json(folder / file, settings)
 
 
 def _first_known(*ids: int | None) -> int:

@@ -10,6 +10,7 @@ from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.common.quiet import libraries_quiet
+from lsg_convert.common.sizes import parse_size
 from lsg_convert.folder.card import updated_card
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import draw_verification
@@ -19,7 +20,6 @@ from lsg_convert.folder.staging import replaced
 from lsg_convert.sources.resolve import Source, resolve_source
 from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach
 from lsg_convert.verification.check import Check, Level, applies, parse_level, run_check
-from lsg_convert.verification.memory import parse_memory
 from lsg_convert.verification.report import Report
 from lsg_convert.verification.resemblance import BY_POSITION
 from lsg_convert.verification.subject import Settings, Subject
@@ -139,7 +139,8 @@ def _settings(
             f"--device {printable(device)!r} cannot be used: {printable(str(error).splitlines()[0], 200)}",
             "Use --device cpu.",
         ) from error
-    return Settings(atol, max_kl, min_agreement, device, dtype, parse_memory(max_memory), trust_remote_code)
+    memory = None if max_memory is None else parse_size(max_memory, "--max-memory", "4GB")
+    return Settings(atol, max_kl, min_agreement, device, dtype, memory, trust_remote_code)
 
 
 def _find_source(

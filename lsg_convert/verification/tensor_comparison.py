@@ -62,8 +62,8 @@ def compare_tensors(subject: Subject) -> TensorComparison:
 def _compare_copy(subject: Subject, tensor: TensorPlan) -> str | None:
     """What is wrong with a tensor that should have the source's bytes."""
     assert tensor.source is not None
-    expected = _bytes(subject.source_weights.view(tensor.source))
-    actual = _bytes(subject.weights.view(tensor.name))
+    expected = _bytes(subject.source_weights.read(tensor.source))
+    actual = _bytes(subject.weights.read(tensor.name))
     place = _first_difference(expected, actual)
     if place is None:
         return None
@@ -84,7 +84,7 @@ def _compare_changed(subject: Subject, changed: dict[str, TensorPlan], result: T
         if is_globals and subject.plan.global_init == "random":
             problem = _drawn_globals(subject, tensor, tokens.first)
         else:
-            sink = _Comparer(subject.weights.view(entry.name), tensor.action not in _COMPUTED, tensor.dtype)
+            sink = _Comparer(subject.weights.read(entry.name), tensor.action not in _COMPUTED, tensor.dtype)
             entry.write(cast("BinaryIO", sink))
             problem = _kept_rows(subject, tensor) or sink.problem
         if problem is None:
@@ -98,8 +98,8 @@ def _kept_rows(subject: Subject, tensor: TensorPlan) -> str | None:
     """What is wrong with the rows of a longer position table that the source has too."""
     if tensor.source is None or tensor.action not in ("extend", "compute"):
         return None
-    table = subject.source_weights.view(tensor.source)
-    rows = subject.weights.view(tensor.name)
+    table = subject.source_weights.read(tensor.source)
+    rows = subject.weights.read(tensor.name)
     kept = table.to(rows.dtype)
     different = (rows[: len(kept)] != kept).flatten(1).any(1)
     if not bool(different.any()):
@@ -114,7 +114,7 @@ def _drawn_globals(subject: Subject, tensor: TensorPlan, token: int) -> str | No
     """What is wrong with globals that were drawn at random: other machines draw others, but for row 0."""
     import torch
 
-    table, rtol = subject.weights.view(tensor.name).float(), _RTOL[tensor.dtype]
+    table, rtol = subject.weights.read(tensor.name).float(), _RTOL[tensor.dtype]
     if not bool(torch.isfinite(table).all()):
         return "not finite"
     first = torch.as_tensor(first_token(subject, token).embedding())
@@ -125,7 +125,7 @@ def _explain_globals(subject: Subject, tensor: TensorPlan, token: int, problem: 
     """Say what row 0 lacks, if it is the first token's embedding but for one of its parts."""
     import torch
 
-    actual = subject.weights.view(tensor.name)[0].float()
+    actual = subject.weights.read(tensor.name)[0].float()
     expected = first_token(subject, token)
     rtol = _RTOL[tensor.dtype]
     complete = expected.embedding()
@@ -178,7 +178,7 @@ def _describe(subject: Subject, tensor: TensorPlan, expected: torch.Tensor, actu
     dtype = torch_dtype(tensor.dtype)
     for name, info in subject.source_weights.tensors.items():
         if name != tensor.source and info.shape == tensor.shape and info.dtype == tensor.dtype:
-            other = _bytes(subject.source_weights.view(name))
+            other = _bytes(subject.source_weights.read(name))
             if _first_difference(other[:CHUNK], actual[:CHUNK]) is None and _first_difference(other, actual) is None:
                 return f"{tensor.name} holds the source's {name}"
     element = place // dtype.itemsize

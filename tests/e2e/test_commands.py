@@ -119,12 +119,23 @@ class TestConvert:
         assert record["positions"] == "tile-all"
 
     def test_force_replaces(self, source: Path, tmp_path: Path) -> None:
-        (tmp_path / "out").mkdir()
+        """What lsg-convert wrote, and says so; nothing else, whatever it is."""
+        options = (source, "--output", "out", "--max-len", 128, "--force", "--no-verify")
+        assert lsg_convert(*options, cwd=tmp_path).code == 0
         (tmp_path / "out" / "old.txt").write_text("old")
-        done = lsg_convert(source, "--output", "out", "--max-len", 128, "--force", "--no-verify", cwd=tmp_path)
+        shown = lsg_convert(*options, "--dry-run", cwd=tmp_path)
+        assert "would be replaced" in shown.stdout
+        done = lsg_convert(*options, cwd=tmp_path)
         assert done.code == 0, done.output
+        assert "replaced the folder that lsg-convert had written" in done.stdout
         assert not (tmp_path / "out" / "old.txt").exists()
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
+        (tmp_path / "out" / "lsg_conversion.json").unlink()
+        before = contents(tmp_path)
+        refused = lsg_convert(*options, cwd=tmp_path)
+        assert refused.code == 2 and "only folders that lsg-convert wrote" in refused.stderr
+        assert "exists" in lsg_convert(*options, "--dry-run", cwd=tmp_path).stdout
+        assert contents(tmp_path) == before
 
     def test_converted_folder_is_a_source(self, source: Path, tmp_path: Path) -> None:
         options = ("--no-verify", "--json")
