@@ -21,7 +21,8 @@ _ACTIONS = {
     "drop": "left out: nothing reads it any more",
 }
 MOST_CHANGES = 20
-MARKS = {True: "✓", False: "✗", None: "not run"}
+MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
+_MARK_STYLES = {"✓": "bold green", "✗": "bold red", "not run": "yellow"}
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -77,7 +78,8 @@ def rows_table_of(rows: Iterable[Mapping[str, Any]], clean: Clean, title: str | 
         numbers = all(isinstance(row.get(name, 0), int | float) for row in rows)
         table.add_column(clean(name).replace("_", " "), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(clean(value_text(row.get(name)))) for name in columns))
+        texts = [clean(value_text(row.get(name))) for name in columns]
+        table.add_row(*(Text(text, style=_MARK_STYLES.get(text, "")) for text in texts))
     return table
 
 
@@ -201,7 +203,7 @@ def report_table(report: Mapping[str, Any], sentence: str, clean: Clean) -> list
             "check": check["name"],
             "measured": check["measured"],
             "tolerance": check["tolerance"],
-            "": MARKS[check["passed"]],
+            "": MARKS[check["status"]],
             "seconds": f"{check['seconds']:.1f}",
         }
         for check in report["checks"]

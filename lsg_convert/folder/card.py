@@ -27,7 +27,7 @@ _CURVES = (
     "Where the source can read the text whole (shaded), both models read the same. Beyond, the source reads it in "
     "windows of its own length; moving those windows changes the source's own tokens as the dashed line shows."
 )
-_MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
+_MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
 _TAGS = ("lsg", "long-context", "custom_code")
 
 

@@ -12,6 +12,7 @@ from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object
 from lsg_convert.families import Family
 from lsg_convert.plan.tokenizer_files import read_tokenizer_files
+from lsg_convert.plan.vocabulary_check import check_vocabulary
 
 _GENERIC_TOKENIZERS = ("PreTrainedTokenizer", "TokenizersBackend")
 
@@ -30,7 +31,8 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family) -> Specia
     Its files are enough for most; others are loaded by the library (never with code of their own).
 
     Raises:
-        RequestError: the tokenizer does not load, or an id is outside the `vocabulary` rows of the word embeddings.
+        RequestError: the tokenizer does not load, an id is outside the `vocabulary` rows of the word embeddings, or it
+            knows far fewer tokens than there are rows.
     """
     named = [family.mask_token] if family.mask_token else []
     files = read_tokenizer_files(folder, family.tokenizer_class, named)
@@ -39,6 +41,7 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family) -> Specia
         mask = files.vocabulary[family.mask_token] if family.mask_token else files.roles.get("mask")
         return _choose(files.roles.get, mask, vocabulary, family)
     tokenizer = _load(folder)
+    check_vocabulary(folder, type(tokenizer).__name__, len(tokenizer.get_vocab()), vocabulary)
     _name_tokenizer_class(folder, type(tokenizer).__name__)
     _write_fast_file(folder, tokenizer)
     return special_tokens(tokenizer, vocabulary, family)
