@@ -9,7 +9,7 @@ import pytest
 
 from lsg_convert import convert, verify
 from lsg_convert.families import FAMILIES
-from lsg_convert.verification.run import ALL_CHECKS
+from lsg_convert.verification import run
 from tests.tiny import FAMILIES as TINY
 from tests.tiny import make_pair
 from tests.verify.conftest import OPTIONS, Converted
@@ -38,7 +38,7 @@ def test_the_table_covers_every_family() -> None:
 def test_every_check_passes(model_type: str, architecture: str, converted: Callable[..., Converted]) -> None:
     report = converted(model_type, architecture).verify()
     found = {result.name: result for result in report.results}
-    expected = {check.name for check in ALL_CHECKS} - (
+    expected = {check.name for check in run.ALL_CHECKS} - (
         {"loss"} if not architecture.endswith(LANGUAGE_MODELS) else set()
     )
     if FAMILIES[model_type].heads[architecture].auto_class != "AutoModelForSeq2SeqLM":
