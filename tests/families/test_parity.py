@@ -8,21 +8,25 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from packaging.version import Version
 
 from tests.families.pairs import CASES, DENSE_LIMIT, USUAL, Pair, assert_same
 
 MakePair = Callable[..., Pair]
-BEFORE_5 = transformers.__version__.startswith("4.")
+release = Version(transformers.__version__)
+BEFORE_5 = release < Version("5.0.0")
+# From 5.0.0 on these two read a pooler's output and build no pooler; mended in 5.14.0.
+WITHOUT_POOLER = ("CamembertForMultipleChoice", "XLMRobertaForMultipleChoice")
 
 
 @torch.no_grad()
 def both(pair: Pair, **inputs: Any) -> tuple[Any, Any]:
     """What the converted model and the source return."""
-    try:
-        source = pair.source(**inputs)
-    except (TypeError, IndexError, RuntimeError) as error:
-        pytest.skip(f"the library's own head fails: {error}")  # 5.0.0: multiple choice without the pooler it needs
-    return pair.converted(**inputs), source
+    if pair.architecture in WITHOUT_POOLER and Version("5.0.0") <= release < Version("5.14.0"):
+        with pytest.raises((IndexError, TypeError)):
+            pair.source(**inputs)
+        pytest.skip(f"transformers {release} builds {pair.architecture} without the pooler that it reads")
+    return pair.converted(**inputs), pair.source(**inputs)
 
 
 @pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
