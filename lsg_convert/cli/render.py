@@ -265,7 +265,7 @@ def verification_text(verification: Mapping[str, Any] | None) -> str:
     """Return the state of a folder's verification in a few words."""
     if not verification:
         return "not yet"
-    return ", ".join(f"{check['name']} {MARKS[check['passed']]}" for check in verification["checks"])
+    return ", ".join(f"{check['name']} {MARKS[check['status']]}" for check in verification["checks"])
 
 
 def record_tables(record: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
