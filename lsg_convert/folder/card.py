@@ -21,6 +21,7 @@ _CURVES = (
 )
 _MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
 _CARD_LIMIT = 16 * 2**20
+_MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
 _TAGS = ("lsg", "long-context", "custom_code")
 
 

@@ -13,6 +13,7 @@ from lsg_convert.common.json_files import write_json
 from lsg_convert.families import Family
 from lsg_convert.plan.tokenizer_files import read_tokenizer_files
 from lsg_convert.plan.tokenizer_process import ask_tokenizer
+from lsg_convert.plan.vocabulary_check import check_vocabulary
 
 _GENERIC_TOKENIZERS = ("PreTrainedTokenizer", "TokenizersBackend")
 
@@ -32,7 +33,8 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family, texts: It
     happens in a process of its own, where the tokenizer also reads `texts`: who loads it next knows that it can.
 
     Raises:
-        RequestError: the tokenizer does not load, or an id is outside the `vocabulary` rows of the word embeddings.
+        RequestError: the tokenizer does not load, an id is outside the `vocabulary` rows of the word embeddings, or it
+            knows far fewer tokens than there are rows.
     """
     named = [family.mask_token] if family.mask_token else []
     files = read_tokenizer_files(folder, family.tokenizer_class, named, texts)
@@ -41,6 +43,7 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family, texts: It
         roles, tokens = files.roles, files.vocabulary
     else:
         answer = ask_tokenizer(folder, named, texts, by_library=True, complete=True)
+        check_vocabulary(folder, answer["class"], answer["size"], vocabulary)
         _name_tokenizer_class(folder, answer["class"])
         roles, tokens = answer["roles"], answer["tokens"]
     mask = tokens[family.mask_token] if family.mask_token else roles.get("mask")

@@ -65,6 +65,7 @@ def _by_library(folder: Path, question: dict[str, Any], texts: list[str]) -> dic
     vocabulary = tokenizer.get_vocab()
     return {
         "class": type(tokenizer).__name__,
+        "size": len(vocabulary),
         "roles": {role: getattr(tokenizer, f"{role}_token_id", None) for role in ROLES},
         "tokens": {token: vocabulary.get(token) for token in question["tokens"]},
     }

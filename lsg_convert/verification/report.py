@@ -10,7 +10,8 @@ from lsg_convert.common.errors import VerificationError
 from lsg_convert.common.from_json import from_json
 from lsg_convert.common.json_files import json_text
 from lsg_convert.folder.report import FAILED, NOT_RUN, PARTIAL, PASSED, Verdict, VerificationReport
-from lsg_convert.verification.check import Level, Result
+from lsg_convert.verification.levels import Level
+from lsg_convert.verification.result import Result
 
 
 @dataclass(frozen=True)
