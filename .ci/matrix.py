@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import venv
 from pathlib import Path
 
@@ -59,9 +58,10 @@ def shared_packages() -> Path:
     shared = ENVIRONMENTS / "shared"
     shutil.rmtree(shared, ignore_errors=True)
     shared.mkdir(parents=True)
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if not entry.name.startswith(OWN) and entry.suffix != ".pth":
-            (shared / entry.name).symlink_to(entry)
+    for folder in sys.path:
+        for entry in Path(folder).iterdir() if Path(folder).name == "site-packages" else ():
+            if not entry.name.startswith(OWN) and entry.suffix != ".pth" and not (shared / entry.name).exists():
+                (shared / entry.name).symlink_to(entry)
     return shared
 
 

@@ -156,7 +156,7 @@ def _write_folder(
         special_tokens = read_special_tokens(folder, vocabulary, plan.family)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
-    for name, code in modeling_files(plan.family).items():
+    for name, code in modeling_files(plan.family, plan.lsg.attention_backend).items():
         (folder / name).write_bytes(code)
     hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
     draw_attention(folder, plan.lsg)

@@ -14,7 +14,7 @@ from lsg_convert.bench.meter import Sample, in_turns, measure, summarize
 from lsg_convert.bench.plot import write_plot
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.progress import Reporter, SilentReporter
-from lsg_convert.families import family_of
+from lsg_convert.families import dense_model_type, family_of
 
 if TYPE_CHECKING:
     import torch
@@ -204,7 +204,7 @@ def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str
     }
     if "max_position_embeddings" in plain:
         plain["max_position_embeddings"] = max(plain["max_position_embeddings"], longest + 2)
-    built = AutoConfig.for_model(plain.pop("model_type"), **plain)
+    built = AutoConfig.for_model(**plain | {"model_type": dense_model_type(plain)})
     model = AutoModel.from_config(built)
     return _encoder(model).to(device, getattr(torch, dtype)).eval()
 

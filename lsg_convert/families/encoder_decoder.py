@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .family import Config, Family, Head
+from .family import Config, Family, Head, dense_model_type
 
 MODEL_TYPE = "encoder-decoder"
 
@@ -20,10 +20,10 @@ def pair_families(families: Mapping[str, Family]) -> dict[str, Family]:
 
 def pair_name(config: Config) -> str | None:
     """The name of the family of a pair's configuration, whether there is such a family or not; None for no pair."""
-    if config.get("model_type") != MODEL_TYPE:
+    if dense_model_type(config) != MODEL_TYPE:
         return None
     encoder = config.get("encoder")
-    return _name(str(encoder.get("model_type") if isinstance(encoder, Mapping) else None))
+    return _name(dense_model_type(encoder) if isinstance(encoder, Mapping) else "None")
 
 
 def any_pair(pairs: Mapping[str, Family]) -> Family:

@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Config = Mapping[str, Any]
+LSG_PREFIX = "lsg-"  # of the model_type of converted folders
+
+
+def dense_model_type(config: Config) -> str:
+    """The library's model_type of a configuration, a converted one too."""
+    return str(config.get("model_type")).removeprefix(LSG_PREFIX)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,11 @@ class Family:
     def encoder_config(self, config: Config) -> Config:
         """The configuration that speaks of the encoder, in a checkpoint's."""
         return config if self.config_part is None else config[self.config_part]
+
+    @property
+    def lsg_model_type(self) -> str:
+        """The `model_type` of a converted folder: the source's would let the library load it densely."""
+        return f"{LSG_PREFIX}{self.model_type.partition('/')[0]}"
 
     @property
     def global_can_be_bos(self) -> bool:

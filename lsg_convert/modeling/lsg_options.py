@@ -8,6 +8,7 @@ MAX_GLOBAL_TOKENS = 512
 SPARSITY_TYPES = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
 PUBLISHED_PREFIX = "lsg"  # `base_model_prefix` in configurations made by lsg-converter
 ATTENTION_BACKENDS = ("auto", "sdpa", "flex", "cpp")
+BACKENDS_LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which it does not have
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,12 @@ class LSGOptions:
         self._require(self.sparsity_type in SPARSITY_TYPES, "sparsity_type", f"must be one of {SPARSITY_TYPES}")
         self._require(
             self.attention_backend in ATTENTION_BACKENDS, "attention_backend", f"must be one of {ATTENTION_BACKENDS}"
+        )
+        self._require(
+            self.attention_backend not in BACKENDS_LEFT_OUT,
+            "attention_backend",
+            "it is not in this folder's code; choose 'auto' or 'sdpa', or convert the folder again with "
+            f"`lsg-convert FOLDER --attention-backend {self.attention_backend}`",
         )
         if not self.has_sparse:
             return

@@ -10,7 +10,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object
-from lsg_convert.families import Family
+from lsg_convert.families import Family, dense_model_type
 from lsg_convert.plan.tokenizer_files import read_tokenizer_files
 
 _GENERIC_TOKENIZERS = ("PreTrainedTokenizer", "TokenizersBackend")
@@ -73,12 +73,23 @@ def _load(folder: Path) -> Any:
 
     try:
         with libraries_quiet():
-            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            config = _library_config(folder)
+            return AutoTokenizer.from_pretrained(folder, config=config, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # the library raises whatever its tokenizers raise
         raise RequestError(
             f"the source's tokenizer does not load: {printable(error, 300)}",
             _hint(folder),
         ) from error
+
+
+def _library_config(folder: Path) -> Any:
+    """The folder's configuration as the library's own class: by its model_type the library chooses a tokenizer class,
+    where no file names one.
+    """
+    from transformers import AutoConfig
+
+    values = read_json_object(folder / "config.json")
+    return AutoConfig.for_model(**values | {"model_type": dense_model_type(values)})
 
 
 def _hint(folder: Path) -> str:

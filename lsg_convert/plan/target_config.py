@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from lsg_convert.families import Family
+from lsg_convert.families import Family, dense_model_type
 from lsg_convert.modeling.lsg_options import LSGOptions
 
 
 def target_config(
     config: dict[str, Any], family: Family, architecture: str, lsg: LSGOptions, max_len: int, dtype: str
 ) -> dict[str, Any]:
-    """The source's config with the LSG fields, our classes and the new length; `model_type` stays the source's."""
+    """The source's config with the LSG fields, our classes, a `model_type` of our own, and the new length.
+
+    Configurations inside it (a pair's) keep the library's: only our own code reads them.
+    """
     target = _without_foreign(config)
+    target["model_type"] = family.lsg_model_type
     target |= asdict(lsg)
     target["architectures"] = [family.lsg_class(architecture)]
     target["auto_map"] = family.auto_map()
@@ -38,8 +42,9 @@ def target_config(
 def _without_foreign(config: dict[str, Any]) -> dict[str, Any]:
     """A copy without what speaks of the source's place and code, in nested configurations too."""
     foreign = {"auto_map", "base_model_prefix", "_name_or_path", "custom_pipelines"}
-    return {
+    kept = {
         key: _without_foreign(value) if isinstance(value, dict) else value
         for key, value in config.items()
         if key not in foreign
     }
+    return kept | ({"model_type": dense_model_type(config)} if "model_type" in config else {})

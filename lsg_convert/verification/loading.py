@@ -18,15 +18,15 @@ from typing import Any
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable
 from lsg_convert.families import Family
-from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.folder.remote_code import modeling_files, ships
 
 
 def foreign_code(folder: Path, family: Family) -> list[str]:
     """Modeling files that `folder` lacks or that are not, byte for byte, the ones that ship."""
     return [
         name
-        for name, code in modeling_files(family).items()
-        if not (folder / name).is_file() or (folder / name).read_bytes() != code
+        for name in modeling_files(family)
+        if not (folder / name).is_file() or not ships(family, name, (folder / name).read_bytes())
     ]
 
 
