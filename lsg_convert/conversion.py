@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.auxiliary_files import copy_companions
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
-from lsg_convert.folder.record import make_record, write_record
+from lsg_convert.folder.record import Record, make_record, write_record
 from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.folder.report import VerificationReport
 from lsg_convert.folder.staging import check_output, staged
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
@@ -31,12 +32,17 @@ class ConversionResult:
     plan: Plan
     output: Path
     seconds: float
-    record: dict[str, Any] | None = None
+    record: Record | None = None
 
     @property
     def size(self) -> int:
         """Bytes in the output folder."""
-        return sum(file["size"] for file in (self.record or {"files": {}})["files"].values())
+        return 0 if self.record is None else self.record.size
+
+    @property
+    def verification(self) -> VerificationReport | None:
+        """What was verified of the folder, if it was."""
+        return None if self.record is None else self.record.verification
 
     def load(self, **kwargs: Any) -> tuple[Any, Any]:
         """The converted model, in evaluation mode, and its tokenizer; `kwargs` go to `from_pretrained`."""
@@ -56,8 +62,8 @@ class ConversionResult:
             "written": self.record is not None,
             "seconds": round(self.seconds, 3),
             "size": self.size,
-            "files": sorted((self.record or {"files": {}})["files"]),
-            "verification": (self.record or {}).get("verification"),
+            "files": [] if self.record is None else sorted(self.record.files),
+            "verification": self.verification and self.verification.as_dict(),
             **self.plan.as_dict(),
         }
 
@@ -102,7 +108,7 @@ def convert(
     with staged(output, asked.force) as folder:
         record = _write_folder(folder, source, checkpoint, plan, asked, reporter)
         if verify:
-            record["verification"] = _verify_folder(folder, source, record, reporter)
+            record = replace(record, verification=_verify_folder(folder, source, record, reporter))
             write_record(folder, record)
         write_card(folder, source, record)
     return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record)
@@ -143,7 +149,7 @@ def _options(options: dict[str, Any]) -> ConvertOptions:
 
 def _write_folder(
     folder: Path, source: Source, checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, reporter: Reporter
-) -> dict[str, Any]:
+) -> Record:
     """Fill `folder`; returns its record."""
     from lsg_convert.folder.tensors import tensor_entries
     from lsg_convert.folder.writer import write_safetensors
@@ -165,7 +171,7 @@ def _write_folder(
     return record
 
 
-def _verify_folder(folder: Path, source: Source, record: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+def _verify_folder(folder: Path, source: Source, record: Record, reporter: Reporter) -> VerificationReport:
     """Compare the new folder with its source; returns the report.
 
     Raises:

@@ -76,6 +76,13 @@ class Console:
         for renderable in renderables:
             console.print(renderable, highlight=False)
 
+    def text(self, payload: Mapping[str, Any], text: str) -> None:
+        """Print a command's result as it is, for a file or a pipe: no line is wrapped, nothing is coloured."""
+        if self.json_output:
+            self.result(payload)
+        else:
+            print(text, end="", file=self._stdout, flush=True)
+
     def hint(self, text: str) -> None:
         """Say on stderr what the user may want to know or do next; nothing with --quiet or --json."""
         if not self.quiet:

@@ -33,7 +33,8 @@ def inspect(
         from lsg_convert.conversion import inspect as inspect_source
         from lsg_convert.folder.record import RECORD_NAME, read_record
 
-        record = read_record(Path(model)) if max_len is None and Path(model, RECORD_NAME).is_file() else None
+        is_folder = max_len is None and Path(model, RECORD_NAME).is_file()
+        record = read_record(Path(model)).as_dict() if is_folder else None
         if record is None:
             result = inspect_source(
                 model,

@@ -192,11 +192,9 @@ def globals_text(lsg: Mapping[str, Any], global_init: str) -> str:
     return ", ".join(parts)
 
 
-def report_table(report: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
-    """Return a verification report: one line a check, then the verdict."""
+def report_table(report: Mapping[str, Any], sentence: str, clean: Clean) -> list[RenderableType]:
+    """Return a verification report: one line a check, then the verdict in a sentence."""
     from rich.text import Text
-
-    from lsg_convert.verification.report import sentence
 
     rows = [
         {
@@ -211,7 +209,7 @@ def report_table(report: Mapping[str, Any], clean: Clean) -> list[RenderableType
     reasons: list[RenderableType] = [
         Text(clean(f"{check['name']}: {check['reason']}")) for check in report["checks"] if check["reason"]
     ]
-    return [rows_table_of(rows, clean), *reasons, Text(clean(sentence(report)), style="bold")]
+    return [rows_table_of(rows, clean), *reasons, Text(clean(sentence), style="bold")]
 
 
 def family_as_dict(family: Any) -> dict[str, Any]:

@@ -132,6 +132,6 @@ def verify(
         )
     from lsg_convert.cli.render import report_table
 
-    console.result(report.as_dict(), *report_table(report.as_dict(), console.clean))
+    console.result(report.as_dict(), *report_table(report.as_dict(), report.sentence, console.clean))
     if report.failed:
         raise typer.Exit(1)

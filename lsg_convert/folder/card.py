@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.files import printable
-from lsg_convert.families import family_named
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
+from lsg_convert.folder.record import Record
 from lsg_convert.sources.resolve import Source
-from lsg_convert.verification.report import sentence
 
 # What of the source's card still holds for the converted model. A licence is inherited or left out, never made up.
 _INHERITED = (
@@ -31,7 +31,7 @@ _MARKS = {"passed": "✓", "failed": "✗", "not run": "–"}
 _TAGS = ("lsg", "long-context", "custom_code")
 
 
-def write_card(folder: Path, source: Source, record: dict[str, Any]) -> None:
+def write_card(folder: Path, source: Source, record: Record) -> None:
     """Write `README.md` into `folder`."""
     (folder / "README.md").write_text(render_card(folder, source_metadata(source.folder), record), encoding="utf-8")
 
@@ -55,14 +55,14 @@ def source_metadata(folder: Path) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any]) -> str:
+def render_card(folder: Path, inherited: dict[str, Any], record: Record) -> str:
     """The card's text."""
     import yaml
 
-    source = record["source"]
+    source = record.source
     metadata = {key: inherited[key] for key in _INHERITED if inherited.get(key) is not None}
-    if source["repo_id"]:
-        metadata["base_model"] = source["repo_id"]
+    if source.repo_id:
+        metadata["base_model"] = source.repo_id
     tags = inherited.get("tags")
     metadata["tags"] = (
         [*_TAGS, *(tag for tag in tags if isinstance(tag, str) and tag not in _TAGS)]
@@ -70,11 +70,11 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
         else list(_TAGS)
     )
     header = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
-    name = printable(source["repo_id"] or source["name"])
+    name = printable(source.repo_id or source.name)
     return "\n".join(
         [
             f"---\n{header}---\n",
-            f"# {name}, up to {record['max_len']:,} tokens\n",
+            f"# {name}, up to {record.max_len:,} tokens\n",
             _summary(name, record),
             "## Use\n",
             _usage(record),
@@ -86,29 +86,29 @@ def render_card(folder: Path, inherited: dict[str, Any], record: dict[str, Any])
             'All of them can be set when loading: `from_pretrained(..., block_size=64, sparsity_type="none")`.',
             _backends(record),
             "| setting | value |\n|---|---|",
-            *(f"| `{key}` | `{value}` |" for key, value in record["lsg"].items()),
+            *(f"| `{key}` | `{value}` |" for key, value in asdict(record.lsg).items()),
             "",
             _verification(folder, record),
         ]
     )
 
 
-def _backends(record: dict[str, Any]) -> str:
-    if record["lsg"]["attention_backend"] == "cpp":
+def _backends(record: Record) -> str:
+    if record.lsg.attention_backend == "cpp":
         return "The attention is computed by a C++ kernel on a CPU where there is a compiler, and else by SDPA.\n"
     return "`lsg-convert . --attention-backend cpp` adds a kernel that is faster on a CPU with a C++ compiler.\n"
 
 
-def _summary(name: str, record: dict[str, Any]) -> str:
+def _summary(name: str, record: Record) -> str:
     paper = "[arXiv 2210.15497](https://arxiv.org/abs/2210.15497)"
     return (
-        f"`{name}` with LSG (Local + Sparse + Global) attention ({paper}): it reads {record['max_len']:,} tokens where "
-        f"its source reads {record['source_max_len']:,}, at a cost that grows with the length and not with its square. "
-        f"Converted with `lsg-convert` {record['version']}; not trained further.\n"
+        f"`{name}` with LSG (Local + Sparse + Global) attention ({paper}): it reads {record.max_len:,} tokens where "
+        f"its source reads {record.source_max_len:,}, at a cost that grows with the length and not with its square. "
+        f"Converted with `lsg-convert` {record.version}; not trained further.\n"
     )
 
 
-def updated_card(folder: Path, record: dict[str, Any]) -> str:
+def updated_card(folder: Path, record: Record) -> str:
     """The text of the card in `folder` with the record's verification; what else it says stays."""
     path = folder / "README.md"
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -120,8 +120,8 @@ def updated_card(folder: Path, record: dict[str, Any]) -> str:
     return f"{text.rstrip()}\n\n{section}".lstrip()
 
 
-def _usage(record: dict[str, Any]) -> str:
-    auto_class = record["auto_class"]
+def _usage(record: Record) -> str:
+    auto_class = record.auto_class
     lines = [
         "```python",
         f"from transformers import {auto_class}, AutoTokenizer",
@@ -138,25 +138,25 @@ def _usage(record: dict[str, Any]) -> str:
             "choices = {name: tensor.unsqueeze(0) for name, tensor in inputs.items()}  # one question, one choice",
             "print(model(**choices).logits)",
         ]
-    elif auto_class == "AutoModel" and getattr(family_named(record["family"]), "is_seq2seq", False):
+    elif auto_class == "AutoModel" and record.converted_family.is_seq2seq:
         lines += ["states = model.get_encoder()(**inputs)[0]", "print(states.shape)"]
     else:
         lines += ["outputs = model(**inputs)", "print(outputs[0].shape)"]
     return "\n".join([*lines, "```", ""])
 
 
-def _attention(record: dict[str, Any]) -> str:
+def _attention(record: Record) -> str:
     """The attention picture, and what its colours mean in the folder's own numbers."""
-    lsg = record["lsg"]
-    block = lsg["block_size"]
+    lsg = record.lsg
+    block = lsg.block_size
     legend = [f"**blue**, every token of its own block of {block} and of both neighbours"]
-    if lsg["sparsity_type"] != "none" and lsg["sparse_block_size"] and lsg["sparsity_factor"]:
+    if lsg.has_sparse:
         legend.append(
-            f"**orange**, on each side {lsg['sparse_block_size']} sparse entries, one for {lsg['sparsity_factor']} "
-            f"tokens (`{lsg['sparsity_type']}`)"
+            f"**orange**, on each side {lsg.sparse_block_size} sparse entries, one for {lsg.sparsity_factor} "
+            f"tokens (`{lsg.sparsity_type}`)"
         )
-    if lsg["num_global_tokens"]:
-        legend.append(f"**green**, {lsg['num_global_tokens']} global, which attend all tokens and are attended by all")
+    if lsg.num_global_tokens:
+        legend.append(f"**green**, {lsg.num_global_tokens} global, which attend all tokens and are attended by all")
     return (
         "![A band of blue along the diagonal, orange beside it, green along two edges: what each token attends]"
         f"({ATTENTION})\n\n"
@@ -165,22 +165,22 @@ def _attention(record: dict[str, Any]) -> str:
     )
 
 
-def _verification(folder: Path, record: dict[str, Any]) -> str:
+def _verification(folder: Path, record: Record) -> str:
     """The section that says what was verified, between its marks."""
-    report = record["verification"]
+    report = record.verification
     lines = [_BEGIN, "## Verification", ""]
     if not report:
         lines += ["Not verified: it was converted with `--no-verify`. `lsg-convert verify` in this folder does it.", ""]
         return "\n".join([*lines, _END, ""])
-    lines += [sentence(report), "", "| check | measured | tolerance | |", "|---|---|---|---|"]
-    for check in report["checks"]:
-        measured = " – ".join(part for part in (check["measured"], check["reason"]) if part)
-        cells = (check["name"], measured, check["tolerance"] or "", _MARKS[check["status"]])
+    lines += [report.sentence, "", "| check | measured | tolerance | |", "|---|---|---|---|"]
+    for check in report.checks:
+        measured = " – ".join(part for part in (check.measured, check.reason) if part)
+        cells = (check.name, measured, check.tolerance or "", _MARKS[check.status])
         lines.append("| " + " | ".join(printable(cell, 500).replace("|", "\\|") for cell in cells) + " |")
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     lines += [
         "",
-        f"Measured in {report['dtype']} on {report['device']}; {versions}. `lsg-convert verify` does it again.",
+        f"Measured in {report.dtype} on {report.device}; {versions}. `lsg-convert verify` does it again.",
         "",
     ]
     if (folder / VERIFICATION).is_file():
@@ -193,7 +193,7 @@ def _verification(folder: Path, record: dict[str, Any]) -> str:
     return "\n".join([*lines, _END, ""])
 
 
-def _changes(record: dict[str, Any]) -> str:
+def _changes(record: Record) -> str:
     actions = {
         "extend": "position rows repeated",
         "compute": "sinusoids continued",
@@ -204,18 +204,18 @@ def _changes(record: dict[str, Any]) -> str:
         "drop": "left out (an index buffer)",
     }
     lines = [
-        f"- `{printable(change['tensor'])}`: {actions[change['action']]}"
-        + (f", now {change['shape']} {change['dtype']}" if "shape" in change else "")
-        for change in record["changes"]
-        if change["action"] != "cast"
+        f"- `{printable(change.tensor)}`: {actions[change.action]}"
+        + (f", now {list(change.shape)} {change.dtype}" if change.shape is not None else "")
+        for change in record.changes
+        if change.action != "cast"
     ]
-    cast = sum(change["action"] == "cast" for change in record["changes"])
+    cast = sum(change.action == "cast" for change in record.changes)
     if cast:
-        lines.append(f"- {cast} tensors cast to {record['options']['dtype']}")
+        lines.append(f"- {cast} tensors cast to {record.options.dtype}")
     lines.append("- every other tensor is the source's, bit for bit")
     lines += [
-        f"- the code is `{printable(name)}`, SHA-256 `{file['sha256']}`"
-        for name, file in record["files"].items()
+        f"- the code is `{printable(name)}`, SHA-256 `{file.sha256}`"
+        for name, file in record.files.items()
         if name.startswith("modeling_lsg_") and name.endswith(".py")
     ]
     return "\n".join([*lines, ""])

@@ -142,7 +142,7 @@ def _imported(item: Import, module: str) -> tuple[str, object, str]:
 
 
 def _in_order(sources: Sources, kept: Mapping[str, object]) -> list[str]:
-    """The modules, each behind those that it imports; what rests on little comes first."""
+    """The modules, each behind those that it imports: mechanism, encoder, style, family."""
     depths: dict[str, int] = {}
 
     def depth(name: str, above: tuple[str, ...] = ()) -> int:
@@ -159,7 +159,7 @@ def _in_order(sources: Sources, kept: Mapping[str, object]) -> list[str]:
 
     def visit(name: str) -> None:
         if name not in order:
-            for other in sorted(needed(name), key=lambda other: (depth(other), other)):
+            for other in sorted(needed(name), key=lambda other: (-depth(other), other)):
                 visit(other)
             order.append(name)
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lsg_convert.common.errors import OutsideError, RequestError
+from lsg_convert.common.errors import OutsideError
 from lsg_convert.common.files import printable, safe_file
 from lsg_convert.common.progress import Reporter, SilentReporter
-from lsg_convert.folder.record import RECORD_NAME, REWRITTEN_BY_VERIFY, file_sha256, read_record
+from lsg_convert.folder.record import REWRITTEN_BY_VERIFY, Record, file_sha256, read_record
 
 
 @dataclass(frozen=True)
 class FolderState:
     """What differs between a folder and its record; `files` are the sizes of those that belong to it."""
 
-    record: dict[str, Any]
+    record: Record
     files: dict[str, int]
     missing: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -30,21 +28,17 @@ def check_folder(folder: Path, *, hashes: bool = True, reporter: Reporter | None
     Raises RequestError when the record itself cannot be used.
     """
     record = read_record(folder)
-    recorded = (record or {}).get("files")
-    if record is None or not isinstance(recorded, dict) or not all(map(_is_entry, recorded.values())):
-        raise RequestError(
-            f"{RECORD_NAME} in {printable(folder, 300)} is not the record of a conversion.", "convert the source again."
-        )
+    recorded = record.files
     present = _files(folder)
     missing, changed = [], []
-    total = sum(entry["size"] for entry in recorded.values())
+    total = record.size
     with (reporter or SilentReporter()).stage("Checking files", total) as advance:
         for name, entry in recorded.items():
             if name not in present:
                 missing.append(name)
-            elif present[name] != entry["size"] or (hashes and _hash(folder, name) != entry["sha256"]):
+            elif present[name] != entry.size or (hashes and _hash(folder, name) != entry.sha256):
                 changed.append(name)
-            advance(entry["size"])
+            advance(entry.size)
     belongs = {*recorded, *REWRITTEN_BY_VERIFY}
     files = {name: size for name, size in present.items() if name in belongs}
     extra = sorted(present.keys() - belongs)
@@ -71,7 +65,3 @@ def _hash(folder: Path, name: str) -> str:
         return file_sha256(path)
     except OSError as error:
         raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
-
-
-def _is_entry(entry: Any) -> bool:
-    return isinstance(entry, Mapping) and type(entry.get("size")) is int and isinstance(entry.get("sha256"), str)

@@ -98,7 +98,7 @@ def push(
             is_private = _prepare(api, wanted, private, revision)
             with reporter.stage(f"Uploading {sum(files.values()) / 1e6:,.1f} MB to {printable(wanted)}"):
                 commit = _upload(api, place, wanted, list(files), title, revision, create_pr)
-                known = {name: entry["sha256"] for name, entry in state.record["files"].items()} if verify else {}
+                known = {name: entry.sha256 for name, entry in state.record.files.items()} if verify else {}
                 _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, files, known)
     except LSGConvertError:
         raise
@@ -112,9 +112,9 @@ def _fitness(state: FolderState, verify: bool) -> str:
     if state.missing or not any(name.endswith(".safetensors") for name in state.files):
         shown = ", ".join(printable(name) for name in state.missing[:3]) or "the weights"
         raise RequestError(f"the folder is not complete: {shown} missing.", "convert the source again.")
-    verification = state.record.get("verification") or {}
-    verdict = str(verification.get("verdict") or "not verified")
-    failed = verdict == "failed" or verification.get("passed") is False
+    verification = state.record.verification
+    verdict = "not verified" if verification is None else verification.verdict
+    failed = verification is not None and verification.failed
     if verify and failed:
         raise RequestError(
             "the verification of this folder failed.", f"look at it with `lsg-convert verify`; {_OVERRIDE}."

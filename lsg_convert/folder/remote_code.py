@@ -10,6 +10,8 @@ import textwrap
 from functools import lru_cache
 from pathlib import Path
 
+from lsg_convert.common.errors import RequestError
+from lsg_convert.common.files import printable
 from lsg_convert.common.version import __version__
 from lsg_convert.families import Family, family_named
 from lsg_convert.folder.code_generator import Generated, Sources, generate
@@ -30,6 +32,27 @@ def modeling_files(family: Family, attention_backend: str = "auto") -> dict[str,
 def ships(family: Family, name: str, code: bytes) -> bool:
     """Whether this is, byte for byte, what comes with a folder of this family, with any backend."""
     return any(modeling_files(family, backend).get(name) == code for backend in ("auto", *OPTIONAL_BACKENDS))
+
+
+def write_code(path: Path, code: bytes) -> None:
+    """Write code to a new file.
+
+    Raises:
+        RequestError: there is one already.
+        OSError: it cannot be written; then nothing is left of it.
+    """
+    try:
+        file = path.open("xb")
+    except FileExistsError as error:
+        raise RequestError(
+            f"the output {printable(path, 300)} exists already.", "Choose another --output, or remove it."
+        ) from error
+    try:
+        with file:
+            file.write(code)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 @lru_cache(maxsize=64)

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import printable
+from lsg_convert.folder.report import FAILED, NOT_RUN, PASSED, Status
 
 if TYPE_CHECKING:
     from lsg_convert.verification.subject import Subject
-
-PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 
 
 class Level(IntEnum):
@@ -80,7 +79,7 @@ class Result:
 
     name: str
     level: Level
-    status: str
+    status: Status
     measured: str | None = None
     tolerance: str | None = None
     reason: str | None = None
@@ -130,7 +129,7 @@ def run_check(check: Check, subject: Subject) -> Result:
     """The result of `check`; whatever goes wrong in it is its own failure and does not end the others."""
     started = time.monotonic()
 
-    def result(status: str, measurement: Measurement | None = None, reason: str | None = None) -> Result:
+    def result(status: Status, measurement: Measurement | None = None, reason: str | None = None) -> Result:
         seconds = time.monotonic() - started
         if measurement is None:
             return Result(check.name, check.level, status, reason=reason, seconds=seconds)

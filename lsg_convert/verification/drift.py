@@ -48,7 +48,7 @@ class OutputDrift(Check):
         return subject.model_bytes(2) + 4 * subject.logit_bytes(length)
 
     def measure(self, subject: Subject) -> Measurement:
-        if subject.record["is_lsg_source"]:
+        if subject.record.is_lsg_source:
             raise NotRunError(_LSG_SOURCE)
         source, converted = subject.both_models()
         found: dict[int, Drift] = {}
@@ -75,7 +75,7 @@ class DriftByPosition(Check):
         return subject.model_bytes(2) + 40 * 4 * subject.width * max(subject.max_len, 2 * subject.source_max_len)
 
     def measure(self, subject: Subject) -> Measurement:
-        if subject.record["is_lsg_source"]:
+        if subject.record.is_lsg_source:
             raise NotRunError(_LSG_SOURCE)
         found = resemblance(subject)
         inside, beyond, itself = (found.mean(line) for line in ("inside", "beyond", "itself"))

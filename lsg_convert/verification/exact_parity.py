@@ -86,7 +86,7 @@ class AsShipped(ExactParity):
     name = "parity, as shipped"
 
     def options(self, subject: Subject) -> dict[str, Any]:
-        if subject.record["is_lsg_source"]:
+        if subject.record.is_lsg_source:
             raise NotRunError("the source is LSG itself: its globals are trained, no dense model computes them")
         if not subject.plan.global_is_bos:
             raise NotRunError(

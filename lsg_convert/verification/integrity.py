@@ -27,7 +27,7 @@ class Files(Check):
         state = check_folder(subject.folder, hashes=not subject.fresh, reporter=subject.reporter)
         problems = [f"missing: {_some(state.missing)}"] * bool(state.missing)
         problems += [f"changed since the conversion: {_some(state.changed)}"] * bool(state.changed)
-        measured = f"{len(state.record['files'])} files, {len(state.missing)} missing, {len(state.changed)} changed"
+        measured = f"{len(state.record.files)} files, {len(state.missing)} missing, {len(state.changed)} changed"
         if state.extra:
             measured += f", {len(state.extra)} added"
         return Measurement(not problems, measured, "0", "; ".join(problems) or None)
@@ -43,7 +43,7 @@ class Code(Check):
         from lsg_convert.common.version import __version__
 
         foreign, trusted = subject.foreign_code, subject.settings.trust_remote_code
-        written_by = subject.record["version"]
+        written_by = subject.record.version
         if foreign and not trusted and written_by != __version__:
             raise NotRunError(
                 f"{foreign[0]} differs: the folder is by lsg-convert {printable(written_by)}, this is {__version__}; "

@@ -105,7 +105,7 @@ class LanguageModelLoss(Check):
     needs = ("weights", "code", "source")
 
     def applies(self, subject: Subject) -> bool:
-        return subject.auto_class in _LOSSES and not subject.record["is_lsg_source"]
+        return subject.auto_class in _LOSSES and not subject.record.is_lsg_source
 
     def memory(self, subject: Subject) -> int:
         states = _STATES * 4 * subject.width * subject.max_len

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lsg_convert.common.errors import VerificationError
-from lsg_convert.verification.check import FAILED, NOT_RUN, PASSED, Level, Result
-
-PARTIAL = "partial"
+from lsg_convert.common.from_json import from_json
+from lsg_convert.folder.report import FAILED, NOT_RUN, PARTIAL, PASSED, Verdict, VerificationReport
+from lsg_convert.verification.check import Level, Result
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Report:
     circumstances: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`failed` if any check failed, else `partial` if any was not run, else `passed`."""
         statuses = {result.status for result in self.results}
         if FAILED in statuses:
@@ -46,7 +46,7 @@ class Report:
     @property
     def sentence(self) -> str:
         """The verdict in one line."""
-        return sentence(self.as_dict())
+        return self.as_record().sentence
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -58,12 +58,9 @@ class Report:
             **self.circumstances,
         }
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> VerificationReport:
         """The report as a folder keeps it: without times, so that the same conversion writes the same folder."""
-        report = self.as_dict()
-        for check in report["checks"]:
-            del check["seconds"]
-        return report
+        return from_json(VerificationReport, self.as_dict(), "report")
 
     def to_json(self) -> str:
         """The report as JSON."""
@@ -78,22 +75,6 @@ class Report:
                 f"the converted folder is not what its source is: {found}.",
                 "Nothing was written. --no-verify writes it all the same, to look into it with lsg-convert verify.",
             )
-
-
-def sentence(report: Mapping[str, Any]) -> str:
-    """The verdict of a report, given as plain data, in one line."""
-    count = dict.fromkeys((PASSED, FAILED, NOT_RUN), 0)
-    for check in report["checks"]:
-        count[check["status"]] += 1
-    total = sum(count.values())
-    names = {
-        status: ", ".join(check["name"] for check in report["checks"] if check["status"] == status) for status in count
-    }
-    if report["verdict"] == FAILED:
-        return f"Failed: {count[FAILED]} of {total} checks ({names[FAILED]})."
-    if report["verdict"] == PARTIAL:
-        return f"Partial: {count[PASSED]} of {total} checks passed, {count[NOT_RUN]} could not run ({names[NOT_RUN]})."
-    return f"Passed: all {total} checks, up to {report['level']}."
 
 
 def failure_text(check: Mapping[str, Any]) -> str:

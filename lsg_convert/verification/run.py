@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.common.quiet import libraries_quiet
-from lsg_convert.families import Family, family_named
 from lsg_convert.folder.card import updated_card
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import draw_verification
-from lsg_convert.folder.record import RECORD_NAME, read_record, record_text
+from lsg_convert.folder.record import RECORD_NAME, Record, read_record, record_text
+from lsg_convert.folder.report import NOT_RUN
 from lsg_convert.folder.staging import replaced
 from lsg_convert.sources.resolve import Source, resolve_source
 from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach
@@ -65,20 +66,17 @@ def verify(
     last, passages = parse_level(level), load_text(text)
     place = find_converted_folder(folder)
     record = read_record(place)
-    family = _family(place, record)
-    assert record is not None
     original, no_source = _find_source(place, record, source, revision, token, cache_dir, reporter)
-    subject = Subject(place, record, family, original, passages, settings, no_source, reporter=reporter)
+    subject = Subject(place, record, original, passages, settings, no_source, reporter=reporter)
     with libraries_quiet():
         report = run_checks(subject, last)
     keep_report(place, record, report)
     return report
 
 
-def verify_conversion(folder: Path, source: Source, record: dict[str, Any], reporter: Reporter) -> Report:
+def verify_conversion(folder: Path, source: Source, record: Record, reporter: Reporter) -> Report:
     """What a conversion verifies of the folder it has just written: integrity and exact parity."""
-    family = _family(folder, record)
-    subject = Subject(folder, record, family, source, load_text(), Settings(), fresh=True, reporter=reporter)
+    subject = Subject(folder, record, source, load_text(), Settings(), fresh=True, reporter=reporter)
     return run_checks(subject, Level.EXACT)
 
 
@@ -94,16 +92,17 @@ def run_checks(subject: Subject, last: Level) -> Report:
     return Report(tuple(results), last, _circumstances(subject))
 
 
-def keep_report(folder: Path, record: dict[str, Any], report: Report) -> None:
+def keep_report(folder: Path, record: Record, report: Report) -> None:
     """Put the report into record, card and picture, unless it says less than the one that is there.
 
     A folder that cannot be written to stays as it is.
     """
-    before = record.get("verification") or {}
-    ran = {check["name"] for check in before.get("checks", ()) if check["status"] != "not run"}
-    if not report.failed and before.get("verdict") != "failed" and ran - {result.name for result in report.results}:
-        return
-    record = record | {"verification": report.as_record()}
+    before = record.verification
+    if before is not None and not report.failed and not before.failed:
+        ran = {check.name for check in before.checks if check.status != NOT_RUN}
+        if ran - {result.name for result in report.results}:
+            return
+    record = replace(record, verification=report.as_record())
     try:
         draw_verification(folder, _curves(report))
         for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(folder, record))):
@@ -143,20 +142,9 @@ def _settings(
     return Settings(atol, max_kl, min_agreement, device, dtype, parse_memory(max_memory), trust_remote_code)
 
 
-def _family(folder: Path, record: dict[str, Any] | None) -> Family:
-    family = family_named(str((record or {}).get("family")))
-    known = family is not None and str((record or {}).get("architecture", "")).removeprefix("LSG") in family.heads
-    if not known or family is None or not {"options", "source", "version"} <= (record or {}).keys():
-        raise RequestError(
-            f"the record in {printable(folder, 300)} is not one that this version of lsg-convert understands",
-            "convert the source again",
-        )
-    return family
-
-
 def _find_source(
     folder: Path,
-    record: dict[str, Any],
+    record: Record,
     asked: str | Path | None,
     revision: str | None,
     token: str | None,
@@ -164,13 +152,13 @@ def _find_source(
     reporter: Reporter,
 ) -> tuple[Source | None, str]:
     """The source, or why there is none; one that the user names has to be there."""
-    recorded = record["source"]
-    beside = recorded.get("folder")
-    name = str(asked) if asked is not None else recorded.get("repo_id") or (beside and str(folder.resolve() / beside))
+    recorded = record.source
+    beside = recorded.folder and str(folder.resolve() / recorded.folder)
+    name = str(asked) if asked is not None else recorded.repo_id or beside
     if not name:
         return None, "the record names no source; give it with --source"
-    if revision is None and name == recorded.get("repo_id"):
-        revision = recorded.get("commit")
+    if revision is None and name == recorded.repo_id:
+        revision = recorded.commit
     try:
         return resolve_source(name, revision=revision, token=token, cache_dir=cache_dir, reporter=reporter), ""
     except LSGConvertError as error:
@@ -192,5 +180,9 @@ def _circumstances(subject: Subject) -> dict[str, Any]:
         "device": subject.settings.device,
         "dtype": subject.settings.dtype,
         "text": ", ".join(subject.text.passages),
-        "versions": {"lsg-convert": __version__, "torch": torch.__version__, "transformers": transformers.__version__},
+        "versions": {
+            "lsg-convert": __version__,
+            "torch": str(torch.__version__),
+            "transformers": transformers.__version__,
+        },
     }

@@ -15,6 +15,7 @@ from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.files import printable, read_json_object
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.families import Family
+from lsg_convert.folder.record import Record
 from lsg_convert.modeling.lsg_options import LSGOptions
 from lsg_convert.plan.options import ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
@@ -22,7 +23,6 @@ from lsg_convert.sources.checkpoint import Checkpoint
 from lsg_convert.sources.resolve import Source
 from lsg_convert.verification import loading
 from lsg_convert.verification.check import NotRunError
-from lsg_convert.verification.lengths import DEFAULT_SOURCE_LENGTH
 from lsg_convert.verification.memory import RUNTIME, available_memory
 from lsg_convert.verification.texts import Text
 
@@ -60,8 +60,7 @@ class Subject:
     """
 
     folder: Path
-    record: dict[str, Any]
-    family: Family
+    record: Record
     source: Source | None
     text: Text
     settings: Settings
@@ -117,10 +116,15 @@ class Subject:
         """What the recorded options make of the source: decided anew."""
         return make_plan(self.source_weights, self.options)
 
-    @cached_property
+    @property
+    def family(self) -> Family:
+        """The family of the source."""
+        return self.record.converted_family
+
+    @property
     def options(self) -> ConvertOptions:
         """The options that the folder was converted with."""
-        return ConvertOptions(**self.record["options"])
+        return self.record.options
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -145,7 +149,7 @@ class Subject:
     @property
     def architecture(self) -> str:
         """The library's class, whose LSG version the folder is for."""
-        return str(self.record["architecture"]).removeprefix("LSG")
+        return self.record.library_class
 
     @property
     def auto_class(self) -> str:
@@ -161,12 +165,12 @@ class Subject:
     @property
     def max_len(self) -> int:
         """Tokens that the folder's model takes."""
-        return int(self.record["max_len"])
+        return self.record.max_len
 
     @property
     def source_max_len(self) -> int:
         """Tokens that the source takes."""
-        return int(self.record["source_max_len"] or DEFAULT_SOURCE_LENGTH)
+        return self.record.source_max_len
 
     # Models and inputs -----------------------------------------------------------------------------------------------
 
@@ -193,7 +197,7 @@ class Subject:
                     )
             except Exception as error:  # of any kind; the folder is not to blame
                 raise NotRunError(f"the source does not load: {printable(error, 300)}") from error
-            cast = self.record["options"]["dtype"]
+            cast = self.record.options.dtype
             if cast != "keep":  # the folder's weights were rounded: so are these
                 import torch
 
@@ -218,7 +222,7 @@ class Subject:
                 model, self.loading_info = loading.load_converted_model(
                     self.folder,
                     self.family,
-                    self.record["architecture"],
+                    self.record.architecture,
                     self.settings.dtype,
                     self.settings.device,
                     **options,

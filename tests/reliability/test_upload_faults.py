@@ -190,7 +190,9 @@ REFUSED: dict[str, Callable[[Path], object]] = {
     "a code file missing": lambda folder: next(folder.glob("modeling_*.py")).unlink(),
     "a bit of the weights changed": _flip,
     "config.json changed": _append,
-    "verification failed": lambda folder: _edit_record(folder, verification={"verdict": "failed"}),
+    "verification failed": lambda folder: _edit_record(
+        folder, verification={"verdict": "failed", "level": "reach", "checks": []}
+    ),
     "record that is not JSON": lambda folder: (folder / "lsg_conversion.json").write_text("{"),
     "record without hashes": lambda folder: _edit_record(folder, files=None),
     "record that names a file outside": lambda folder: _edit_record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,4 @@ def append_code(folder: Path, beside: str, code: str) -> str:
 
 def cover_up(folder: Path) -> None:
     """Make the record agree with the folder."""
-    record = read_record(folder)
-    assert record is not None
-    record["files"] = hash_files(folder)
-    write_record(folder, record)
+    write_record(folder, replace(read_record(folder), files=hash_files(folder)))

@@ -29,7 +29,7 @@ class TestConversion:
     def test_runs_integrity_and_exact_parity(self, converted: Maker, tmp_path: Path) -> None:
         good = converted("bert")
         result = convert(good.source, output=tmp_path / "fresh", **OPTIONS)
-        verification = (result.record or {})["verification"]
+        verification = result.as_dict()["verification"]
         assert verification["verdict"] == "passed"
         assert {check["level"] for check in verification["checks"]} == {"integrity", "exact parity"}
         card = (result.output / "README.md").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ class TestConversion:
 
     def test_says_in_the_card_that_it_did_not(self, converted: Maker, tmp_path: Path) -> None:
         result = convert(converted("bert").source, output=tmp_path / "fresh", verify=False, **OPTIONS)
-        assert (result.record or {})["verification"] is None
+        assert result.verification is None
         assert "Not verified" in (result.output / "README.md").read_text(encoding="utf-8")
 
     def test_leaves_nothing_when_the_result_is_wrong(
@@ -200,8 +200,8 @@ class TestWhatStays:
         card = folder.folder / "README.md"
         card.write_text(card.read_text(encoding="utf-8").replace("## Use", "My own words.\n\n## Use") + "\nAnd more.\n")
         report = folder.verify()
-        record = read_record(folder.folder) or {}
-        assert record["verification"] == json.loads(json.dumps(report.as_record()))
+        record = read_record(folder.folder)
+        assert record.verification == report.as_record()
         text = card.read_text(encoding="utf-8")
         assert "My own words." in text
         assert text.endswith("And more.\n")
@@ -215,7 +215,7 @@ class TestWhatStays:
         folder = breakable("bert")
         folder.verify()
         folder.verify(level="integrity")
-        assert ((read_record(folder.folder) or {})["verification"])["level"] == "reach"
+        assert read_record(folder.folder).verification.level == "reach"
 
     def test_a_folder_that_cannot_be_written_to_is_verified_all_the_same(
         self, breakable: Maker, monkeypatch: pytest.MonkeyPatch
