@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.command import run
+from tests.folder.everywhere import Findings, load_everywhere
 from tests.folder.make import MAX_LEN, make_folder, recipes
 
 RECIPES = list(recipes())
@@ -22,14 +20,12 @@ ARCHITECTURES = [architecture for _, architecture in RECIPES]
 ELSEWHERE = Path(os.environ.get("LSG_CONVERT_FOLDERS", "nowhere"))
 MAKERS = sorted(path.name for path in ELSEWHERE.iterdir()) if ELSEWHERE.is_dir() else []
 
-Findings = dict[str, dict[str, Any]]
+FORMS = ("folder", "saved", "hub", "snapshot")
 
 
 def examine(root: Path, cwd: Path, how: str) -> Findings:
     """Return what a fresh process finds out about the folders under `root`, by architecture."""
-    done = run([sys.executable, "-I", str(Path(__file__).with_name("load.py")), str(root), how], cwd=cwd, timeout=900)
-    assert done.code == 0, done.output
-    return json.loads(done.stdout)
+    return load_everywhere(Path(sys.executable), root, cwd, how)
 
 
 @pytest.fixture(scope="module")
@@ -58,19 +54,39 @@ class TestFolder:
 
     def test_computes_what_it_computed_for_its_maker(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["short"] <= 1e-5
-        assert found[architecture]["long"] <= 1e-5
+        assert found[architecture]["folder"] <= 1e-5
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_computes_the_same_in_every_form(self, found: Findings, architecture: str, form: str) -> None:
+        assert found[architecture][form] <= 1e-5
+        assert found[architecture]["links"], "the Hub's cache had files and not links"
+
+    def test_each_form_ran_its_own_code(self, found: Findings, architecture: str) -> None:
+        assert len(set(found[architecture]["modules"].values())) == len(FORMS)
+
+    def test_asks_for_trust_and_is_never_dense(self, found: Findings, architecture: str) -> None:
+        assert "untrusted_model" not in found[architecture]
+        assert found[architecture]["untrusted_error"] == "ValueError"
+        assert "trust_remote_code=True" in found[architecture]["untrusted_message"]
 
     def test_computes_the_same_by_the_compiled_kernel(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["cpp"] <= 1e-5
         assert found[architecture]["kernel"] or not shutil.which("g++"), "SDPA served"
 
-    def test_survives_save_pretrained(self, found: Findings, architecture: str) -> None:
-        assert found[architecture]["saved"] <= 1e-6
-        assert "lsg_attention.py" in found[architecture]["saved_files"]
+    def test_says_that_the_kernel_is_not_in_the_code(self, found: Findings, architecture: str) -> None:
+        assert "it is not in this folder's code" in found[architecture]["no_kernel"]
+        assert "--attention-backend cpp" in found[architecture]["no_kernel"]
+
+    def test_has_one_code_file_when_saved_again(self, found: Findings, architecture: str) -> None:
+        (name,) = (name for name in found[architecture]["saved_files"] if name.endswith(".py"))
+        assert name.startswith("modeling_lsg_")
 
     def test_takes_attention_options_when_loaded(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["block_size"] == 8
         assert found[architecture]["overridden"] > 1e-3
+
+    def test_tokenizer_loads_without_trust(self, found: Findings, architecture: str) -> None:
+        assert found[architecture]["same_tokens"]
 
     def test_tokenizer_knows_the_new_length(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["model_max_length"] == MAX_LEN
@@ -81,4 +97,4 @@ class TestFolder:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_computes_what_it_computed_on_another_release(found_elsewhere: Findings, architecture: str) -> None:
     assert found_elsewhere[architecture]["short"] <= 1e-5
-    assert found_elsewhere[architecture]["long"] <= 1e-5
+    assert all(found_elsewhere[architecture][form] <= 1e-5 for form in FORMS)
