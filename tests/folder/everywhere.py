@@ -10,6 +10,7 @@ from typing import Any
 from tests.command import run
 from tests.hub import LoopbackHub
 
+FORMS = ("folder", "saved", "hub", "snapshot")
 Findings = dict[str, dict[str, Any]]
 
 

@@ -96,15 +96,20 @@ class Folder:
 
     def forms(self):
         """How far off the model is in each form that it is loaded from, and the module that its class came from."""
-        found, modules = {}, {}
+        found, modules, errors = {}, {}, {}
 
         def examine(form, place):
             forget()
-            model = self.load(place)
-            found[form], modules[form] = self.off(model), type(model).__module__
-            return model
+            try:
+                model = self.load(place)
+                found[form], modules[form] = self.off(model), type(model).__module__
+                return model
+            except Exception as error:
+                found[form], errors[form] = float("inf"), repr(error)
 
         model = examine("folder", self.place)
+        if model is None:
+            return {**dict.fromkeys(("folder", "saved", "hub", "snapshot"), float("inf")), "errors": errors}
         with tempfile.TemporaryDirectory() as place:
             model.save_pretrained(place)
             found["saved_files"] = sorted(path.name for path in Path(place).iterdir())
@@ -117,7 +122,12 @@ class Folder:
             (snapshot,) = cache.iterdir()
             found["links"] = all(path.is_symlink() for path in snapshot.glob("*.py"))
             examine("snapshot", snapshot)
-        return found | {"class": type(model).__name__, "modules": modules, "short": self.off(model, "short")}
+        return found | {
+            "class": type(model).__name__,
+            "modules": modules,
+            "errors": errors,
+            "short": self.off(model, "short"),
+        }
 
     def thoroughly(self):
         """More about the folder itself."""
