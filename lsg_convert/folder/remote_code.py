@@ -74,7 +74,12 @@ def _code(name: str, optional: str | None) -> str:
     if family.inner is not None:
         encoder = family.inner.lsg_class(family.inner.base_class)
         roots.append((family.inner.modeling_file, encoder))
-        lines = [f"{family.lsg_class(family.base_class)}.lsg_encoder = {encoder}", "", "", *lines]
+        config = family.auto_map()["AutoConfig"].rpartition(".")[2]
+        lines = [
+            f'{config}.model_type = "{family.lsg_model_type}"',
+            f"{family.lsg_class(family.base_class)}.lsg_encoder = {encoder}",
+            *("", "", *lines),
+        ]
     generated = generate(sources, [*roots, _REGISTER])
     command = f"lsg-convert code {name}" + (f" --attention-backend {optional}" if optional else "")
     header = _header(sources.module(family.modeling_file).doc, generated, command, left_out)

@@ -1,6 +1,6 @@
 """A pair of an encoder with LSG attention and a library decoder. Load with `trust_remote_code=True`.
 
-In a converted folder, the last lines of this file say whose encoder it is.
+In a converted folder, the last lines of the code say whose encoder it is.
 """
 
 from dataclasses import asdict

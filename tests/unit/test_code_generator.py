@@ -156,7 +156,8 @@ class TestFiles:
             classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
             assert {name.rpartition(".")[2] for name in family.auto_map().values()} <= classes.keys()
             (config,) = (name.rpartition(".")[2] for auto, name in family.auto_map().items() if auto == "AutoConfig")
-            assert f'model_type = "{family.lsg_model_type}"' in ast.unparse(classes[config]).replace("'", '"')
+            assert config in classes
+            assert f'model_type = "{family.lsg_model_type}"\n' in code_of(family, backend)
 
     def test_are_the_same_in_another_process(self) -> None:
         code = (
