@@ -15,7 +15,7 @@ from lsg_convert.folder.auxiliary_files import copy_companions
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
 from lsg_convert.folder.record import Record, make_record, write_record
-from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.folder.remote_code import code_name, modeling_files
 from lsg_convert.folder.report import VerificationReport
 from lsg_convert.folder.staging import check_output, staged
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
@@ -156,7 +156,8 @@ def _write_folder(
     from lsg_convert.plan.special_tokens import read_special_tokens
 
     copy_companions(source.folder, folder, plan.max_len)
-    (folder / "config.json").write_text(json.dumps(plan.config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    config = plan.config | {"lsg_code": code_name(plan.family, plan.lsg.attention_backend)}
+    (folder / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
         special_tokens = read_special_tokens(folder, vocabulary, plan.family)

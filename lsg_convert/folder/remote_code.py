@@ -6,6 +6,7 @@ C++ kernel, for CPUs).
 
 from __future__ import annotations
 
+import hashlib
 import textwrap
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from lsg_convert.folder.code_imports import WIDTH
 MODELING = Path(__file__).parents[1] / "modeling"
 # Attention backends that are left out of the file unless they are asked for, and the module that holds each.
 OPTIONAL_BACKENDS = {"flex": "lsg_flex", "cpp": "lsg_cpp"}
+_UNNAMED = 'LSG_CODE = ""'
 _REGISTER = ("lsg_register", "register_classes")
 
 
@@ -27,6 +29,12 @@ def modeling_files(family: Family, attention_backend: str = "auto") -> dict[str,
     """The code of a folder of this family, by file name: one file, without the optional backends not asked for."""
     optional = attention_backend if attention_backend in OPTIONAL_BACKENDS else None
     return {f"{family.modeling_file}.py": _code(family.model_type, optional).encode()}
+
+
+def code_name(family: Family, attention_backend: str) -> str:
+    """What the code calls itself, and a folder's configuration calls it."""
+    (code,) = modeling_files(family, attention_backend).values()
+    return code.decode().partition(_UNNAMED[:-1])[2].partition('"')[0]
 
 
 def ships(family: Family, name: str, code: bytes) -> bool:
@@ -83,7 +91,9 @@ def _code(name: str, optional: str | None) -> str:
     generated = generate(sources, [*roots, _REGISTER])
     command = f"lsg-convert code {name}" + (f" --attention-backend {optional}" if optional else "")
     header = _header(sources.module(family.modeling_file).doc, generated, command, left_out)
-    return "\n".join([header, "", generated.imports, "", generated.body, "", "", *lines, ""])
+    code = "\n".join([generated.imports, "", generated.body, "", "", *lines, ""])
+    digest = hashlib.sha256(code.encode()).hexdigest()[:16]
+    return f"{header}\n\n{code.replace(_UNNAMED, _UNNAMED[:-1] + digest + _UNNAMED[-1], 1)}"
 
 
 def _header(doc: str, generated: Generated, command: str, left_out: list[str]) -> str:

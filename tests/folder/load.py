@@ -143,6 +143,14 @@ class Folder:
             self.load(self.place, attention_backend="cpp")
         except ValueError as error:
             found["no_kernel"] = str(error)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                other = self.load(self.folder / "kernel", attention_backend="sdpa")
+                runs = type(other).__module__ == type(muted).__module__
+            finally:
+                found["warned"] = any("other code than what runs" in str(entry.message) for entry in caught)
+        found["should_warn"] = runs
         forget()
         compiled = self.load(self.folder / "kernel")
         found["cpp"] = self.off(compiled)

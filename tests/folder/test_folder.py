@@ -61,6 +61,9 @@ class TestFolder:
         assert "it is not in this folder's code" in found[architecture]["no_kernel"]
         assert "--attention-backend cpp" in found[architecture]["no_kernel"]
 
+    def test_says_so_where_the_library_runs_another_folders_code(self, found: Findings, architecture: str) -> None:
+        assert found[architecture]["warned"] == found[architecture]["should_warn"]
+
     def test_has_one_code_file_when_saved_again(self, found: Findings, architecture: str) -> None:
         (name,) = (name for name in found[architecture]["saved_files"] if name.endswith(".py"))
         assert name.startswith("modeling_lsg_")

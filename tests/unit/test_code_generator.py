@@ -12,7 +12,7 @@ import pytest
 
 from lsg_convert.families import FAMILIES, PAIRS, Family
 from lsg_convert.folder.code_generator import Generated, Sources, generate
-from lsg_convert.folder.remote_code import OPTIONAL_BACKENDS, modeling_files, ships
+from lsg_convert.folder.remote_code import OPTIONAL_BACKENDS, code_name, modeling_files, ships
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = [*FAMILIES.values(), *PAIRS.values()]
@@ -192,3 +192,9 @@ class TestFiles:
             assert f"`lsg-convert code {family.model_type} --attention-backend cpp`" in code_of(family, "cpp").replace(
                 "\n", " "
             )
+
+    def test_names_itself_by_its_content(self) -> None:
+        names = {code_name(family, backend) for family in EVERY for backend in BACKENDS}
+        assert len(names) == len(EVERY) * len(BACKENDS) and all(len(name) == 16 for name in names)
+        bert = FAMILIES["bert"]
+        assert f'LSG_CODE = "{code_name(bert, "cpp")}"  #' in code_of(bert, "cpp")
