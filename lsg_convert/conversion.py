@@ -16,7 +16,7 @@ from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
 from lsg_convert.folder.output import check_output, holds_something, resolved
 from lsg_convert.folder.record import Record, make_record, write_record
-from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.folder.remote_code import code_name, modeling_files
 from lsg_convert.folder.report import VerificationReport
 from lsg_convert.folder.staging import staged
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
@@ -182,14 +182,15 @@ def _write_folder(
     from lsg_convert.verification.texts import load_text
 
     copy_auxiliary_files(source.folder, folder, plan.max_len, auxiliary)
-    write_json(folder / "config.json", plan.config)
+    config = plan.config | {"lsg_code": code_name(plan.family, plan.lsg.attention_backend)}
+    write_json(folder / "config.json", config)
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
         texts = [load_text().starting_with(0)[1]]  # what the verification of the folder reads
         special_tokens = read_special_tokens(folder, vocabulary, plan.family, texts)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
-    for name, code in modeling_files(plan.family).items():
+    for name, code in modeling_files(plan.family, plan.lsg.attention_backend).items():
         (folder / name).write_bytes(code)
     hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
     draw_attention(folder, plan.lsg)

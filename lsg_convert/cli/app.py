@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from lsg_convert.cli import bench, convert, families, inspect, push, verify
+from lsg_convert.cli import bench, code, convert, families, inspect, push, verify
 from lsg_convert.cli.console import Console
 from lsg_convert.cli.failures import DEBUG_VARIABLE, INTERNAL, OUTSIDE, REQUEST, OutputError, describe
 from lsg_convert.cli.help import GroupedCommand
@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "push": (push.push, "Publish a converted folder on the Hub."),
     "inspect": (inspect.inspect, "Show what would be done, or what a folder is."),
     "families": (families.families, "List what can be converted."),
+    "code": (code.code, "Show the code file that a folder carries."),
     "bench": (bench.bench, "Measure speed and memory against the source."),
 }
 DEFAULT_COMMAND = "convert"

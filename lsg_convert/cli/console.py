@@ -105,6 +105,13 @@ class Console:
             abandon_stdout()
             raise OutputError(error) from error
 
+    def text(self, payload: Mapping[str, Any], text: str) -> None:
+        """Print a command's result as it is, for a file or a pipe: no line is wrapped, nothing is coloured."""
+        if self.json_output:
+            self.result(payload)
+        else:
+            print(text, end="", file=self._stdout, flush=True)
+
     def hint(self, text: str) -> None:
         """Say on stderr what the user may want to know or do next; nothing with --quiet or --json."""
         if not self.quiet:

@@ -54,13 +54,19 @@ def render_card(folder: Path, inherited: Mapping[str, str | list[str]], record: 
             _changes(record),
             "## Settings\n",
             'All of them can be set when loading: `from_pretrained(..., block_size=64, sparsity_type="none")`.',
-            '`attention_backend="cpp"` is faster on a CPU, where there is a C++ compiler.\n',
+            _backends(record),
             "| setting | value |\n|---|---|",
             *(f"| `{key}` | {markdown.code(value)} |" for key, value in asdict(record.lsg).items()),
             "",
             _verification(folder, record),
         ]
     )
+
+
+def _backends(record: Record) -> str:
+    if record.lsg.attention_backend == "cpp":
+        return "The attention is computed by a C++ kernel on a CPU where there is a compiler, and else by SDPA.\n"
+    return "`lsg-convert . --attention-backend cpp` adds a kernel that is faster on a CPU with a C++ compiler.\n"
 
 
 def _summary(name: str, record: Record) -> str:
@@ -185,4 +191,9 @@ def _changes(record: Record) -> str:
     if cast:
         lines.append(f"- {cast} tensors cast to {record.options.dtype}")
     lines.append("- every other tensor is the source's, bit for bit")
+    lines += [
+        f"- the code is `{name}`, SHA-256 `{file.sha256}`"
+        for name, file in record.files.items()
+        if name.startswith("modeling_lsg_") and name.endswith(".py")
+    ]
     return "\n".join([*lines, ""])
