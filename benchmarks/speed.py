@@ -149,7 +149,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--alone", action="store_true", help="one process at a time, each turn in a new one")
     parser.add_argument("--peers", default=PEERS, help="the Python that has lsg-converter")
     parser.add_argument("--json")
-    parser.add_argument("--plot", help="an SVG, time and memory against length, log-log")
+    parser.add_argument("--plot", help="time and memory against length, log-log: .svg, .png or .pdf")
     return parser.parse_args()
 
 

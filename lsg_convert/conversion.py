@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import user_path
@@ -19,10 +19,13 @@ from lsg_convert.folder.record import Record, make_record, write_record
 from lsg_convert.folder.remote_code import code_name, modeling_files
 from lsg_convert.folder.report import VerificationReport
 from lsg_convert.folder.staging import staged
-from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
+from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertKeywords, ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
 from lsg_convert.sources.checkpoint import Checkpoint
 from lsg_convert.sources.resolve import Source, resolve_source
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def convert(
     dry_run: bool = False,
     verify: bool = True,
     reporter: Reporter | None = None,
-    **options: Any,
+    **options: Unpack[ConvertKeywords],
 ) -> ConversionResult:
     """Convert `model` (a folder, a short name or a Hub id) into a folder with LSG attention.
 
@@ -102,7 +105,7 @@ def convert(
     """
     started = time.monotonic()
     reporter = reporter or SilentReporter()
-    asked = _options(options)
+    asked = _options(**options)
     output = default_output(str(model), asked.max_len or DEFAULT_MAX_LEN) if asked.output is None else asked.output
     if not dry_run:  # before anything is downloaded
         check_output(output, asked.force)
@@ -135,7 +138,7 @@ def inspect(
     token: str | None = None,
     cache_dir: str | Path | None = None,
     reporter: Reporter | None = None,
-    **options: Any,
+    **options: Unpack[ConvertKeywords],
 ) -> ConversionResult:
     """What `convert` would do with `model`; writes nothing."""
     result = convert(
@@ -157,7 +160,7 @@ def default_output(model: str, max_len: int, former_max_len: int | None = None) 
     return Path(f"lsg-{name.removeprefix('lsg-').removesuffix(f'-{former_max_len}')}-{max_len}")
 
 
-def _options(options: dict[str, Any]) -> ConvertOptions:
+def _options(**options: Any) -> ConvertOptions:
     if options.get("output") is not None:
         options = options | {"output": Path(options["output"])}
     try:

@@ -1,78 +1,76 @@
-"""Log-log line charts as SVG, with nothing to install."""
+"""Log-log line charts of time and memory against length, drawn by matplotlib."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from lsg_convert.common.errors import RequestError
 
 Series = Mapping[str, Mapping[int, float]]  # name → {length: value}
 
+FORMATS = (".svg", ".png", ".pdf")
 _COLOURS = ("#26547c", "#ef9a42", "#69a87d", "#c0392b", "#8e6bbf", "#8a929a", "#3aa7a3", "#b7950b")
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 460, 340, 64, 36, 16, 44
+
+
+def check_plot(path: Path) -> None:
+    """Make sure, before anything is measured, that a picture can be drawn there.
+
+    Raises:
+        RequestError: matplotlib is missing, the file has no format that it writes, or its folder does not exist.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise RequestError(
+            "--plot needs matplotlib, which is not installed.", "pip install 'lsg-convert[plot]', or leave --plot out."
+        ) from error
+    if path.suffix.lower() not in FORMATS:
+        raise RequestError(f"--plot {path}: the name must end in {', '.join(FORMATS)}.", "For example: speed.svg.")
+    if not path.parent.is_dir():
+        raise RequestError(f"--plot {path}: there is no folder {path.parent}.", "Create it, or choose another path.")
 
 
 def write_plot(path: Path, panels: Mapping[str, Series]) -> None:
-    """Write one panel beside the other, with a legend below; panel titles name the value and its unit."""
+    """Write one panel beside the other, with a legend below; panel titles name the value and its unit.
+
+    Raises:
+        RequestError: as `check_plot`.
+    """
+    check_plot(path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
-    colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
-    width, height = _WIDTH * len(panels), _HEIGHT + 20 * math.ceil(len(names) / 2) + 10
-    body = [_panel(title, series, i * _WIDTH, colours) for i, (title, series) in enumerate(panels.items())]
-    body += [_legend(name, i, colours[name]) for i, name in enumerate(names)]
-    path.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
-        f"{''.join(body)}</svg>\n"
-    )
+    colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
+    figure = Figure(figsize=(4.6 * len(panels), 3.8), layout="constrained")
+    for axes, (title, series) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        _draw_panel(axes, title, series, colours)
+    handles = {
+        label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, frameon=False, fontsize=8, loc="outside lower center", ncols=2)
+    with rc_context({"svg.hashsalt": "lsg-convert", "svg.fonttype": "none"}):
+        figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
 
 
-def _panel(title: str, series: Series, offset: int, colours: Mapping[str, str]) -> str:
-    points = [(x, y) for line in series.values() for x, y in line.items() if y > 0]
-    parts = [f'<text x="{offset + _LEFT}" y="20" font-weight="bold">{escape(title)}</text>']
-    if not points:
-        return parts[0]
-    x_ticks = sorted({x for x, _ in points})
-    lowest, highest = min(y for _, y in points), max(y for _, y in points)
-    y_ticks = _nice_between(lowest, highest)
-    low, high = min(lowest, y_ticks[0]), max(highest, y_ticks[-1])
+def _draw_panel(axes: Any, title: str, series: Series, colours: Mapping[str, str]) -> None:
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
-    def place(x: float, y: float) -> tuple[float, float]:
-        right = _share(x, x_ticks[0], x_ticks[-1]) * (_WIDTH - _LEFT - _RIGHT)
-        up = _share(y, low, high) * (_HEIGHT - _TOP - _BOTTOM)
-        return round(offset + _LEFT + right, 1), round(_HEIGHT - _BOTTOM - up, 1)
-
-    for x in x_ticks:
-        left, bottom = place(x, low)
-        parts.append(f'<text x="{left}" y="{bottom + 18}" text-anchor="middle">{x}</text>')
-        parts.append(f'<path d="M{left} {bottom}V{_TOP}" stroke="#e4e7ea"/>')
-    for y in y_ticks:
-        left, bottom = place(x_ticks[0], y)
-        parts.append(f'<text x="{left - 6}" y="{bottom + 4}" text-anchor="end">{y:g}</text>')
-        parts.append(f'<path d="M{left} {bottom}H{offset + _WIDTH - _RIGHT}" stroke="#e4e7ea"/>')
+    axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
+    lengths = sorted({length for line in series.values() for length, value in line.items() if value > 0})
+    if not lengths:
+        axes.set_axis_off()
+        return
     for name, line in series.items():
-        places = [place(x, y) for x, y in sorted(line.items()) if y > 0]
-        route = " ".join(f"{x},{y}" for x, y in places)
-        parts.append(f'<polyline points="{route}" fill="none" stroke="{colours[name]}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x}" cy="{y}" r="3" fill="{colours[name]}"/>' for x, y in places]
-    parts.append(f'<text x="{offset + _WIDTH // 2}" y="{_HEIGHT - 8}" text-anchor="middle">tokens</text>')
-    return "".join(parts)
-
-
-def _legend(name: str, index: int, colour: str) -> str:
-    x, y = _LEFT + index % 2 * _WIDTH // 2, _HEIGHT + 14 + index // 2 * 20
-    line = f'<path d="M{x} {y}h22" stroke="{colour}" stroke-width="3"/>'
-    return f'{line}<text x="{x + 30}" y="{y + 4}">{escape(name)}</text>'
-
-
-def _share(value: float, low: float, high: float) -> float:
-    """Where a value stands between two others, 0 … 1, by its logarithm."""
-    return 0.5 if high <= low else math.log(value / low) / math.log(high / low)
-
-
-def _nice_between(low: float, high: float) -> Sequence[float]:
-    """1, 2, 5 times powers of ten that span low … high."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    ticks = [factor * 10.0**power for power in range(first, last + 1) for factor in (1, 2, 5)]
-    inside = [tick for tick in ticks if low <= tick <= high]
-    return inside or [low, high]
+        points = sorted((length, value) for length, value in line.items() if value > 0)
+        axes.plot(*zip(*points, strict=True), "o-", color=colours[name], label=name, markersize=4)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(lengths, [str(length) for length in lengths], fontsize=8)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel("tokens")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -72,7 +72,7 @@ class BenchReport:
         }
 
     def plot(self, path: Path | str) -> None:
-        """Write time and memory against length as an SVG, log-log."""
+        """Draw time and memory against length, log-log, as `write_plot` does."""
         seconds: dict[str, dict[int, float]] = {}
         megabytes: dict[str, dict[int, float]] = {}
         for row in self.rows():

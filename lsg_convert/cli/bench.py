@@ -10,6 +10,7 @@ import typer
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
 from lsg_convert.common.errors import RequestError
+from lsg_convert.modeling.lsg_options import Backend
 
 
 def bench(
@@ -35,7 +36,7 @@ def bench(
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = "cpu",
     dtype: Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Type to compute in.")] = "float32",
     attention_backend: Annotated[
-        p.Backend | None,
+        Backend | None,
         typer.Option(
             help="How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
             "Default: what the folder's config says.",
@@ -52,7 +53,10 @@ def bench(
     ] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Write time and memory against length here, as an SVG picture.", show_default=False),
+        typer.Option(
+            help="Draw time and memory against length here (.svg, .png, .pdf). Needs the extra `plot`.",
+            show_default=False,
+        ),
     ] = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
@@ -70,8 +74,11 @@ def bench(
         from lsg_convert.folder.discovery import find_converted_folder
 
         place = find_converted_folder(folder)
+        from lsg_convert.bench.plot import check_plot
         from lsg_convert.bench.run import run_benchmark
 
+        if plot is not None:
+            check_plot(plot)
         report = run_benchmark(
             place,
             source=source,

@@ -9,6 +9,7 @@ import typer
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
+from lsg_convert.modeling.lsg_options import Backend
 
 Family = Annotated[
     str,
@@ -26,14 +27,12 @@ Output = Annotated[
         metavar="FILE",
         help="Write it to a new file. Default: print it.",
         show_default=False,
-        rich_help_panel=p.OUTPUT_PANEL,
     ),
 ]
-Backend = Annotated[
-    p.Backend,
+AttentionBackend = Annotated[
+    Backend,
     typer.Option(
         help="Put the code of an optional backend in: flex (FlexAttention, for GPUs), cpp (a C++ kernel, for CPUs).",
-        rich_help_panel=p.ATTENTION_PANEL,
     ),
 ]
 
@@ -41,7 +40,7 @@ Backend = Annotated[
 def code(
     family: Family,
     output: Output = None,
-    attention_backend: Backend = "auto",
+    attention_backend: AttentionBackend = "auto",
     json: p.Json = False,
     quiet: p.Quiet = False,
 ) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
+from lsg_convert.cli.options import asked_for, takes_options
 
 
+@takes_options(omit=("output", "force"))
 def inspect(
     model: p.Model,
-    max_len: p.MaxLen = None,
-    architecture: p.Architecture = None,
     revision: p.Revision = None,
     token: p.Token = None,
     cache_dir: p.CacheDir = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
+    **options: Any,
 ) -> None:
     """Show what converting MODEL would do, or what a converted folder is. Never writes.
+
+    For a converted folder, any option asks what converting it again would do.
 
     \b
     Examples:
@@ -33,17 +37,11 @@ def inspect(
         from lsg_convert.conversion import inspect as inspect_source
         from lsg_convert.folder.record import RECORD_NAME, read_record
 
-        is_folder = max_len is None and Path(model, RECORD_NAME).is_file()
+        is_folder = not asked_for(options) and Path(model, RECORD_NAME).is_file()
         record = read_record(Path(model)).as_dict() if is_folder else None
         if record is None:
             result = inspect_source(
-                model,
-                max_len=max_len,
-                architecture=architecture,
-                revision=revision,
-                token=token,
-                cache_dir=cache_dir,
-                reporter=console,
+                model, revision=revision, token=token, cache_dir=cache_dir, reporter=console, **options
             )
     if record is not None:
         console.result({"converted": True, **record}, *record_tables(record, console.clean))

@@ -2,14 +2,16 @@
 
 import warnings
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 MAX_GLOBAL_TOKENS = 512
-SPARSITY_TYPES = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
+SparsityType = Literal["norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none"]
+SPARSITY_TYPES: tuple[SparsityType, ...] = get_args(SparsityType)
 PUBLISHED_PREFIX = "lsg"  # `base_model_prefix` in configurations made by lsg-converter
-ATTENTION_BACKENDS = ("auto", "sdpa", "flex", "cpp")
 BACKENDS_LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which it does not have
 LSG_CODE = ""  # and here which code it is, by its content; the folder's configuration names it too
+Backend = Literal["auto", "sdpa", "flex", "cpp"]
+ATTENTION_BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 
 @dataclass(frozen=True)

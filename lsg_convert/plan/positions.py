@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lsg_convert.common.errors import RequestError
 
@@ -54,6 +54,7 @@ SINUSOIDS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "by_half_width": by_half_width,
 }
 
+Positions = Literal["tile", "tile-all"]
 STRATEGIES: dict[str, Strategy] = {"tile": tile, "tile-all": tile_all}
 
 

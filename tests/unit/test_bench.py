@@ -7,8 +7,10 @@ import pytest
 
 from lsg_convert import convert
 from lsg_convert.bench.meter import in_turns, measure
+from lsg_convert.bench.plot import check_plot, write_plot
 from lsg_convert.bench.run import run_benchmark
 from lsg_convert.common.errors import RequestError
+from tests.command import lsg_convert
 from tests.tiny import make_checkpoint
 
 
@@ -29,6 +31,30 @@ def test_both_sides_are_measured_at_every_length(folder, tmp_path):
     json.dumps(report.as_dict())
     report.plot(tmp_path / "plot.svg")
     assert ElementTree.parse(tmp_path / "plot.svg").getroot().tag.endswith("svg")
+
+
+def test_a_plot_shows_every_length_and_side(tmp_path):
+    write_plot(tmp_path / "plot.svg", {"seconds": {"dense, forward": {512: 0.1, 1024: 0.4}}, "MB": {}})
+    texts = {node.text for node in ElementTree.parse(tmp_path / "plot.svg").iter("{http://www.w3.org/2000/svg}text")}
+    assert {"seconds", "512", "1024", "tokens", "dense, forward"} <= texts
+    write_plot(tmp_path / "plot.png", {"seconds": {"dense, forward": {512: 0.1}}})
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_a_plot_is_refused_before_anything_is_measured(tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('not here')")
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "lsg_conversion.json").write_text("{}")
+    done = lsg_convert("bench", ".", "--plot", "x.svg", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.code == 2
+    assert "--plot needs matplotlib" in done.output
+    assert "lsg-convert[plot]" in done.output
+
+
+@pytest.mark.parametrize(("name", "complaint"), [("plot.jpg2", "must end in .svg"), ("none/plot.svg", "no folder")])
+def test_a_plot_that_cannot_be_written_is_refused(name, complaint, tmp_path):
+    with pytest.raises(RequestError, match=complaint):
+        check_plot(tmp_path / name)
 
 
 def test_attention_can_be_computed_in_another_way_than_the_folder_says(folder):
