@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable, user_path
+from lsg_convert.common.errors import LSGConvertError, RequestError
+from lsg_convert.common.files import user_path
+from lsg_convert.common.json_files import write_json
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.auxiliary_files import AuxiliaryFiles, copy_auxiliary_files, survey
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
+from lsg_convert.folder.output import check_output, holds_something, resolved
 from lsg_convert.folder.record import Record, make_record, write_record
-from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.folder.remote_code import code_name, modeling_files
 from lsg_convert.folder.report import VerificationReport
-from lsg_convert.folder.staging import check_output, staged
+from lsg_convert.folder.staging import staged
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertKeywords, ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
 from lsg_convert.sources.checkpoint import Checkpoint
@@ -41,6 +42,7 @@ class ConversionResult:
     seconds: float
     record: Record | None = None
     left_behind: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -74,6 +76,7 @@ class ConversionResult:
             "verification": self.verification and self.verification.as_dict(),
             "left_behind": self.left_behind,
             **self.plan.as_dict(),
+            "notes": [*self.plan.notes, *self.notes],
         }
 
 
@@ -103,8 +106,8 @@ def convert(
     started = time.monotonic()
     reporter = reporter or SilentReporter()
     asked = _options(**options)
-    output = asked.output or default_output(str(model), asked.max_len or DEFAULT_MAX_LEN)
-    if not dry_run:
+    output = default_output(str(model), asked.max_len or DEFAULT_MAX_LEN) if asked.output is None else asked.output
+    if not dry_run:  # before anything is downloaded
         check_output(output, asked.force)
     source = resolve_source(str(model), revision=revision, token=token, cache_dir=cache_dir, reporter=reporter)
     checkpoint = Checkpoint.open(source.folder)
@@ -113,17 +116,19 @@ def convert(
     if asked.output is None:
         output = default_output(str(model), plan.max_len, plan.source_max_len if plan.is_lsg_source else None)
     if dry_run:
-        return ConversionResult(
-            source, plan, output.resolve(), time.monotonic() - started, left_behind=auxiliary.left_behind
-        )
-    _refuse_source_as_output(source, output)
-    with staged(output, asked.force) as folder:
+        folder, notes = _output_of_dry_run(output, asked.force, source)
+        seconds = time.monotonic() - started
+        return ConversionResult(source, plan, folder, seconds, left_behind=auxiliary.left_behind, notes=notes)
+    final = check_output(output, asked.force, source.folder)
+    notes = (f"replaced the folder that lsg-convert had written to {output}.",) if holds_something(final) else ()
+    with staged(output, asked.force, source.folder) as folder:
         record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, reporter)
         if verify:
             record = replace(record, verification=_verify_folder(folder, source, record, reporter))
             write_record(folder, record)
         write_card(folder, source, record)
-    return ConversionResult(source, plan, output.resolve(), time.monotonic() - started, record, auxiliary.left_behind)
+    seconds = time.monotonic() - started
+    return ConversionResult(source, plan, final, seconds, record, auxiliary.left_behind, notes)
 
 
 def inspect(
@@ -136,9 +141,10 @@ def inspect(
     **options: Unpack[ConvertKeywords],
 ) -> ConversionResult:
     """What `convert` would do with `model`; writes nothing."""
-    return convert(
+    result = convert(
         model, revision=revision, token=token, cache_dir=cache_dir, reporter=reporter, dry_run=True, **options
     )
+    return replace(result, notes=())  # whether a folder could be written is not asked
 
 
 def default_output(model: str, max_len: int, former_max_len: int | None = None) -> Path:
@@ -146,8 +152,11 @@ def default_output(model: str, max_len: int, former_max_len: int | None = None) 
 
     `former_max_len` is that of an LSG source, whose name may end with it: `lsg-x-4096` becomes `lsg-x-16384`.
     """
-    path = user_path(model)
-    name = path.resolve().name if path.is_dir() else model.rpartition("/")[2]
+    try:
+        path = user_path(model)
+        name = path.resolve().name if path.is_dir() else model.rpartition("/")[2]
+    except (OSError, RequestError, ValueError):  # no path at all: what looks for the source says so
+        name = model.rpartition("/")[2]
     return Path(f"lsg-{name.removeprefix('lsg-').removesuffix(f'-{former_max_len}')}-{max_len}")
 
 
@@ -176,14 +185,15 @@ def _write_folder(
     from lsg_convert.verification.texts import load_text
 
     copy_auxiliary_files(source.folder, folder, plan.max_len, auxiliary)
-    (folder / "config.json").write_text(json.dumps(plan.config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    config = plan.config | {"lsg_code": code_name(plan.family, plan.lsg.attention_backend)}
+    write_json(folder / "config.json", config)
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
         texts = [load_text().starting_with(0)[1]]  # what the verification of the folder reads
         special_tokens = read_special_tokens(folder, vocabulary, plan.family, texts)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
-    for name, code in modeling_files(plan.family).items():
+    for name, code in modeling_files(plan.family, plan.lsg.attention_backend).items():
         (folder / name).write_bytes(code)
     hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
     draw_attention(folder, plan.lsg)
@@ -207,9 +217,10 @@ def _verify_folder(folder: Path, source: Source, record: Record, reporter: Repor
     return report.as_record()
 
 
-def _refuse_source_as_output(source: Source, output: Path) -> None:
-    place, original = output.expanduser().resolve(), source.folder.resolve()
-    if place == original or place in original.parents:
-        raise RequestError(
-            f"the output {printable(output, 300)} is the source itself, or holds it.", "Choose another --output."
-        )
+def _output_of_dry_run(output: Path, force: bool, source: Source) -> tuple[Path, tuple[str, ...]]:
+    """Where the folder would be, and what there is to say of it: why it would be refused, or what it would replace."""
+    try:
+        place = check_output(output, force, source.folder)
+    except LSGConvertError as error:
+        return resolved(output), (error.message, *([error.hint] if error.hint else []))
+    return place, (f"{output} exists, and would be replaced.",) if holds_something(place) else ()

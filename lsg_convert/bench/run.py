@@ -15,7 +15,7 @@ from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.common.quiet import libraries_quiet
-from lsg_convert.families import family_of
+from lsg_convert.families import dense_model_type, family_of
 from lsg_convert.folder.model_loading import load_model
 from lsg_convert.folder.record import read_record
 from lsg_convert.folder.trusted_code import FolderCode
@@ -241,7 +241,7 @@ def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str
     }
     if "max_position_embeddings" in plain:
         plain["max_position_embeddings"] = max(plain["max_position_embeddings"], longest + 2)
-    built = AutoConfig.for_model(plain.pop("model_type"), **plain)
+    built = AutoConfig.for_model(**plain | {"model_type": dense_model_type(plain)})
     model = AutoModel.from_config(built)
     return _encoder(model).to(device, getattr(torch, dtype)).eval()
 

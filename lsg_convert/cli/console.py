@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -13,8 +14,11 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
-from lsg_convert.common.files import printable
+from lsg_convert.cli.failures import OutputError
+from lsg_convert.cli.streams import abandon_stdout
+from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Advance
+from lsg_convert.common.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -46,6 +50,21 @@ def jsonable(value: Any) -> Any:
     return str(value)
 
 
+class _Held(io.StringIO):
+    """Holds what is printed, for a stream whose kind decides how that looks."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+
 class Console:
     """The face of one run: what a command wants said, in the form that was asked for."""
 
@@ -55,9 +74,6 @@ class Console:
         self._secrets = [secret for secret in secrets if secret]
         self._stdout: TextIO = sys.stdout
         self._stderr: TextIO = sys.stderr
-        for stream in (self._stdout, self._stderr):
-            if hasattr(stream, "reconfigure"):  # a terminal that has no ✓ gets \u2713, not a crash
-                stream.reconfigure(errors="backslashreplace")
 
     def clean(self, text: object, keep_newlines: bool = False) -> str:
         """Return `text` without secrets and without characters that a terminal would obey."""
@@ -68,13 +84,33 @@ class Console:
         return ("\n" if keep_newlines else "\\n").join(printable(line, LONGEST_LINE) for line in lines)
 
     def result(self, payload: Mapping[str, Any], *renderables: RenderableType) -> None:
-        """Print a command's result: `payload` as one JSON object with --json, else the renderables."""
+        """Print a command's result: `payload` as one JSON object with --json, else the renderables.
+
+        Raises OutputError when it cannot be written.
+        """
         if self.json_output:
-            print(json.dumps(jsonable(payload), indent=2, allow_nan=False), file=self._stdout, flush=True)
-            return
-        console = self._rich(self._stdout)
-        for renderable in renderables:
-            console.print(renderable, highlight=False)
+            text = json.dumps(jsonable(payload), indent=2, allow_nan=False) + "\n"
+        else:
+            held = _Held(self._stdout)
+            console = self._rich(held)
+            for renderable in renderables:
+                console.print(renderable, highlight=False)
+            text = held.getvalue()
+        if RUN.achieved is None:
+            RUN.complete()
+        try:
+            self._stdout.write(text)
+            self._stdout.flush()
+        except OSError as error:
+            abandon_stdout()
+            raise OutputError(error) from error
+
+    def text(self, payload: Mapping[str, Any], text: str) -> None:
+        """Print a command's result as it is, for a file or a pipe: no line is wrapped, nothing is coloured."""
+        if self.json_output:
+            self.result(payload)
+        else:
+            print(text, end="", file=self._stdout, flush=True)
 
     def hint(self, text: str) -> None:
         """Say on stderr what the user may want to know or do next; nothing with --quiet or --json."""
@@ -89,10 +125,10 @@ class Console:
     def error(self, message: str, hint: str | None, exit_code: int) -> None:
         """Report why the run failed: on stderr, or as the one JSON object on stdout."""
         if self.json_output:
-            message = self.clean(message, keep_newlines=True)
-            hint = None if hint is None else self.clean(hint, keep_newlines=True)
-            self.result({"error": {"message": message, "hint": hint, "exit_code": exit_code}})
-            return
+            words = {"message": self.clean(message), "hint": None if hint is None else self.clean(hint)}
+            with contextlib.suppress(OutputError):  # then stderr is what is left
+                self.result({"error": {**words, "exit_code": exit_code}})
+                return
         from rich.text import Text
 
         said = Text.assemble(("Error: ", "bold red"), self.clean(message, keep_newlines=True))

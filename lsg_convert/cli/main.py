@@ -1,177 +1,68 @@
-"""Entry point: finds the command, runs it, and turns whatever goes wrong into a message and an exit code."""
+"""Entry point: from its first line on, signals and broken standard streams are dealt with; then the rest is loaded.
+
+Only light modules of the standard library are imported before that. What Python does until then (it starts, and reads
+`site`) is out of reach: Ctrl-C in those first hundredths of a second shows Python's own KeyboardInterrupt.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from collections.abc import Sequence
 
-import typer
+from lsg_convert.cli.streams import ends_well, secure_streams, write_error
+from lsg_convert.common.interruption import RUN
 
-from lsg_convert.cli import bench, convert, families, inspect, push, verify
-from lsg_convert.cli.console import Console
-from lsg_convert.cli.failures import DEBUG_VARIABLE, INTERNAL, INTERRUPTED, OUTSIDE, REQUEST, TERMINATED, describe
-from lsg_convert.cli.help import GroupedCommand
-
-PROGRAM = "lsg-convert"
-
-COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
-    "convert": (convert.convert, "Convert a checkpoint (the default command)."),
-    "verify": (verify.verify, "Prove that a folder computes what its source computes."),
-    "push": (push.push, "Publish a converted folder on the Hub."),
-    "inspect": (inspect.inspect, "Show what would be done, or what a folder is."),
-    "families": (families.families, "List what can be converted."),
-    "bench": (bench.bench, "Measure speed and memory against the source."),
-}
-DEFAULT_COMMAND = "convert"
-
-HELP = """Give a short-context checkpoint a long context.
-
-Takes an encoder or encoder-decoder checkpoint (BERT, RoBERTa, BART, ...),
-extends its position embeddings, replaces the encoder's self-attention by
-Local + Sparse + Global attention, and writes a folder that loads anywhere
-with AutoModel.from_pretrained(folder, trust_remote_code=True).
-
-\b
-Examples:
-  lsg-convert bart-base                   to 4096 tokens: ./lsg-bart-base-4096
-  lsg-convert ./my-bert --max-len 8192    a folder of your own, longer
-  lsg-convert inspect bart-base           what would be done; writes nothing
-  lsg-convert verify                      prove that the folder here computes
-                                          what its source computes
-  lsg-convert push                        publish it on the Hub
-
-lsg-convert MODEL is short for lsg-convert convert MODEL;
-lsg-convert convert --help lists the options.
-
-Exit codes: 0 done, 1 a verification failed, 2 the request or the input is
-wrong, 3 the outside failed (network, disk, permission).
-"""
-
-
-def build_app() -> typer.Typer:
-    """Return the application with all its commands."""
-    app = typer.Typer(
-        name=PROGRAM,
-        help=HELP,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
-
-    @app.callback(invoke_without_command=True)
-    def root(
-        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
-        json: bool = typer.Option(False, "--json", hidden=True),
-        quiet: bool = typer.Option(False, "--quiet", "-q", hidden=True),
-    ) -> None:
-        if version:
-            from importlib.metadata import version as installed_version
-
-            number = installed_version(PROGRAM)
-            Console(json, quiet).result({"version": number}, f"{PROGRAM} {number}")
-            raise typer.Exit()
-
-    for name, (command, summary) in COMMANDS.items():
-        app.command(name, cls=GroupedCommand, short_help=summary)(command)
-    return app
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+_CANNOT_RUN = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code; the process is expected to end then."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    console = Console(json_output="--json" in given)
-    with _interruptions() as received:
-        try:
-            code = build_app()(args=with_command(given) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
-            if code == INTERRUPTED:  # typer turns KeyboardInterrupt into an exit code of its own
-                raise KeyboardInterrupt
-            return REQUEST if not given else int(code or 0)
-        except BrokenPipeError:
-            # Whoever read us went away (`| head`): nothing to say, and nowhere to say it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return OUTSIDE
-        except (Exception, KeyboardInterrupt) as error:
-            code = _report(error, console, given, terminated=signal.SIGINT not in received and bool(received))
-            if code in (INTERRUPTED, TERMINATED):
-                _leave_transfers(code)
-            return code
-
-
-def with_command(arguments: list[str]) -> list[str]:
-    """Put the command first: `convert` when none is named; --json and --quiet may stand before it."""
-    common = 0
-    while common < len(arguments) and arguments[common] in ("--json", "--quiet", "-q"):
-        common += 1
-    rest = arguments[common:]
-    if not rest:
-        return rest if common == 0 else [DEFAULT_COMMAND, *arguments]
-    if rest[0] in COMMANDS:
-        return [rest[0], *arguments[:common], *rest[1:]]
-    if rest[0] in ("--help", "-h", "--version"):
-        return arguments
-    return [DEFAULT_COMMAND, *arguments]
-
-
-def _report(error: BaseException, console: Console, given: list[str], terminated: bool) -> int:
-    failure = describe(error)
-    hint, exit_code = failure.hint, failure.exit_code
-    if exit_code == INTERRUPTED and terminated:
-        exit_code = TERMINATED
-    if hasattr(error, "format_message"):
-        hint = _usage_hint(given)
-    if exit_code == INTERNAL and os.environ.get(DEBUG_VARIABLE):
-        console.traceback(error)
-    console.error(failure.message, hint, exit_code)
-    return exit_code
-
-
-def _leave_transfers(code: int) -> None:
-    """End at once while the Hub's client still transfers files in threads: Python would wait for whole files."""
-    if any(thread.name == "upload" for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _usage_hint(given: list[str]) -> str:
-    first = next((word for word in given if not word.startswith("-")), "")
-    if first in COMMANDS:
-        return f"`{PROGRAM} {first} --help` shows what it takes."
-    near = difflib.get_close_matches(first, COMMANDS, n=1)
-    if near:
-        return f"Did you mean `{PROGRAM} {near[0]}`? `{PROGRAM} --help` lists the commands."
-    return f"`{PROGRAM} {DEFAULT_COMMAND} --help` shows what it takes; `{PROGRAM} --help` lists the commands."
-
-
-@contextmanager
-def _interruptions() -> Iterator[list[int]]:
-    """Let SIGTERM and SIGHUP end a run like Ctrl-C: cleaning up. Yields the list of signals received."""
-    received: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) == 2:
-            return  # a second Ctrl-C while cleaning up must not leave half of it; a third one may
-        raise KeyboardInterrupt
-
-    before = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
-            before[number] = signal.signal(number, interrupt)
+    _end_on_signals("--json" in given)
+    secure_streams()
     try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        from lsg_convert.cli.app import run
+
+        code = run(given)
+    except (ImportError, MemoryError, OSError) as error:  # a limit (ulimit), or an installation that is not whole
+        write_error(f"lsg-convert cannot run: {str(error) or type(error).__name__}.", _CANNOT_RUN, False)
+        code = _CANNOT_RUN
+    RUN.complete()
+    code = ends_well(code)
+    _ignore_signals()
+    return code
+
+
+def _end_on_signals(as_json: bool) -> None:
+    """Let SIGINT, SIGTERM and SIGHUP take back what is half done, say so, and end with 128 + their number."""
+    owner = os.getpid()
+
+    def end(number: int, text: str) -> None:
+        write_error(text, 128 + number, as_json)
+        os._exit(128 + number)
+
+    def arrived(number: int, frame: object) -> None:
+        if os.getpid() != owner:  # a copy of this process, which has nothing of its own to take back
+            os._exit(128 + number)
+        RUN.arrived(number)
+
+    RUN.listen(end)
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        # what the caller ignores (nohup, a shell's background) stays ignored
+        if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+            signal.signal(number, arrived)
+
+
+def _ignore_signals() -> None:
+    """All is done and said; while Python ends it would let signals kill it again."""
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Advance
 
 if TYPE_CHECKING:
@@ -38,6 +41,12 @@ def progress_bar(console: Console, description: str, total: int | None) -> Itera
         columns += [BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
     else:
         columns += [BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    with Progress(*columns, console=console, transient=True) as progress:
+    with RUN.undone_by(_show_cursor), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(description, total=total)
         yield lambda units: progress.advance(task, units)
+
+
+def _show_cursor() -> None:
+    """Wipe the bar and show the terminal's cursor again: for when a signal ends the process."""
+    with contextlib.suppress(OSError):
+        os.write(2, b"\r\x1b[2K\x1b[?25h")

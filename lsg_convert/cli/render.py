@@ -22,7 +22,8 @@ _ACTIONS = {
 }
 MOST_CHANGES = 20
 MOST_NAMES = 8
-MARKS = {True: "✓", False: "✗", None: "not run"}
+MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
+_MARK_STYLES = {"✓": "bold green", "✗": "bold red", "not run": "yellow"}
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -78,7 +79,8 @@ def rows_table_of(rows: Iterable[Mapping[str, Any]], clean: Clean, title: str | 
         numbers = all(isinstance(row.get(name, 0), int | float) for row in rows)
         table.add_column(clean(name).replace("_", " "), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(clean(value_text(row.get(name)))) for name in columns))
+        texts = [clean(value_text(row.get(name))) for name in columns]
+        table.add_row(*(Text(text, style=_MARK_STYLES.get(text, "")) for text in texts))
     return table
 
 
@@ -160,7 +162,7 @@ def here(path: str) -> str:
 
     try:
         return f"./{Path(path).relative_to(Path.cwd())}"
-    except ValueError:
+    except (ValueError, OSError):  # elsewhere; or the current folder is gone
         return path
 
 
@@ -203,7 +205,7 @@ def report_table(report: Mapping[str, Any], sentence: str, clean: Clean) -> list
             "check": check["name"],
             "measured": check["measured"],
             "tolerance": check["tolerance"],
-            "": MARKS[check["passed"]],
+            "": MARKS[check["status"]],
             "seconds": f"{check['seconds']:.1f}",
         }
         for check in report["checks"]
@@ -278,7 +280,7 @@ def verification_text(verification: Mapping[str, Any] | None) -> str:
     """Return the state of a folder's verification in a few words."""
     if not verification:
         return "not yet"
-    return ", ".join(f"{check['name']} {MARKS[check['passed']]}" for check in verification["checks"])
+    return ", ".join(f"{check['name']} {MARKS[check['status']]}" for check in verification["checks"])
 
 
 def record_tables(record: Mapping[str, Any], clean: Clean) -> list[RenderableType]:

@@ -1,10 +1,14 @@
 """The errors a user can meet, each with the exit code of the command-line contract.
 
-Exit codes: 0 done, 1 a verification failed, 2 the request or the input is wrong,
-3 the outside failed (network, disk, permission).
+Exit codes: 0 done, 1 a verification failed, 2 the request or the input is wrong, 3 a network, disk or permission error.
+
+Messages may be composed of names that somebody else wrote: an error makes its own words printable when it is
+constructed, and cuts names that are too long to be read. Whoever raises one escapes nothing.
 """
 
 from __future__ import annotations
+
+from lsg_convert.common.text import sentence
 
 
 class LSGConvertError(Exception):
@@ -16,9 +20,9 @@ class LSGConvertError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = sentence(message)
+        self.hint = None if hint is None else sentence(hint)
+        super().__init__(self.message)
 
 
 class RequestError(LSGConvertError):
@@ -28,7 +32,7 @@ class RequestError(LSGConvertError):
 
 
 class OutsideError(LSGConvertError):
-    """The outside failed: network, disk, permission (exit code 3)."""
+    """The network, the disk or a permission failed (exit code 3)."""
 
     exit_code = 3
 

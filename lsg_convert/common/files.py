@@ -14,17 +14,9 @@ from typing import Any, BinaryIO
 
 from lsg_convert.common.errors import OutsideError, RequestError
 from lsg_convert.common.json_values import parse_json
+from lsg_convert.common.text import printable
 
 JSON_LIMIT = 64 * 2**20
-
-
-def printable(text: object, limit: int = 120) -> str:
-    """`text` with control and other unprintable characters escaped, cut to `limit`: safe for a terminal and a log."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in str(text)[: limit + 1]
-    )
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def is_plain_relative(name: str) -> bool:

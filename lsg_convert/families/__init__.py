@@ -29,7 +29,7 @@ from . import (
     xlm_roberta,
     xlm_roberta_xl,
 )
-from .family import Config, Family, Head, PositionTable
+from .family import Config, Family, Head, PositionTable, dense_model_type
 
 _MODULES = (
     bert,
@@ -69,7 +69,7 @@ def family_named(name: str) -> Family | None:
 
 def family_of(config: Config) -> Family | None:
     """The family of a checkpoint's configuration."""
-    return family_named(encoder_decoder.pair_name(config) or str(config.get("model_type")))
+    return family_named(encoder_decoder.pair_name(config) or dense_model_type(config))
 
 
 def listed_families() -> list[Family]:
@@ -77,4 +77,14 @@ def listed_families() -> list[Family]:
     return [*FAMILIES.values(), encoder_decoder.any_pair(PAIRS)]
 
 
-__all__ = ["FAMILIES", "PAIRS", "Family", "Head", "PositionTable", "family_named", "family_of", "listed_families"]
+__all__ = [
+    "FAMILIES",
+    "PAIRS",
+    "Family",
+    "Head",
+    "PositionTable",
+    "dense_model_type",
+    "family_named",
+    "family_of",
+    "listed_families",
+]

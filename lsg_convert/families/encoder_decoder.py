@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .family import Config, Family, Head
-
-MODEL_TYPE = "encoder-decoder"
+from .family import PAIR_TYPE, Config, Family, Head, dense_model_type
 
 
 def pair_families(families: Mapping[str, Family]) -> dict[str, Family]:
@@ -20,22 +18,22 @@ def pair_families(families: Mapping[str, Family]) -> dict[str, Family]:
 
 def pair_name(config: Config) -> str | None:
     """The name of the family of a pair's configuration, whether there is such a family or not; None for no pair."""
-    if config.get("model_type") != MODEL_TYPE:
+    if dense_model_type(config) != PAIR_TYPE:
         return None
     encoder = config.get("encoder")
-    return _name(str(encoder.get("model_type") if isinstance(encoder, Mapping) else None))
+    return _name(dense_model_type(encoder) if isinstance(encoder, Mapping) else "None")
 
 
 def any_pair(pairs: Mapping[str, Family]) -> Family:
     """What all pairs have in common, for a list of families."""
     encoders = [pair.inner.title for pair in pairs.values() if pair.inner is not None]
     return replace(
-        next(iter(pairs.values())), model_type=MODEL_TYPE, title=f"Pairs with an encoder of {', '.join(encoders)}"
+        next(iter(pairs.values())), model_type=PAIR_TYPE, title=f"Pairs with an encoder of {', '.join(encoders)}"
     )
 
 
 def _name(encoder: str) -> str:
-    return f"{MODEL_TYPE}/{encoder}"
+    return f"{PAIR_TYPE}/{encoder}"
 
 
 def _pair(encoder: Family) -> Family:

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Config = Mapping[str, Any]
+LSG_PREFIX = "lsg-"  # of the model_type of converted folders
+PAIR_TYPE = "encoder-decoder"
+
+
+def dense_model_type(config: Config) -> str:
+    """The library's model_type of a configuration, a converted one too."""
+    model_type = str(config.get("model_type"))
+    name = model_type.removeprefix(LSG_PREFIX)
+    return PAIR_TYPE if name != model_type and name.startswith(PAIR_TYPE) else name
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,14 @@ class Family:
     def encoder_config(self, config: Config) -> Config:
         """The configuration that speaks of the encoder, in a checkpoint's."""
         return config if self.config_part is None else config[self.config_part]
+
+    @property
+    def lsg_model_type(self) -> str:
+        """The `model_type` of a converted folder: the source's would let the library load it densely.
+
+        A pair's names its encoder too, since that is part of its code.
+        """
+        return f"{LSG_PREFIX}{self.model_type.replace('/', '-')}"
 
     @property
     def global_can_be_bos(self) -> bool:

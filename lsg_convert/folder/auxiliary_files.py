@@ -16,6 +16,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import parse_json_object, printable, read_limited, safe_file
+from lsg_convert.common.json_files import json_text, write_json
 from lsg_convert.folder.sentence_modules import (
     MODULES,
     SentenceModules,
@@ -99,7 +100,7 @@ def copy_auxiliary_files(source: Path, target: Path, max_len: int, found: Auxili
     if found.sentence_modules:
         names += write_modules(source, target, found.sentence_modules)
     if "tokenizer_config.json" not in names:
-        (target / "tokenizer_config.json").write_bytes(_dumped({"model_max_length": max_len}))
+        write_json(target / "tokenizer_config.json", {"model_max_length": max_len})
         names.append("tokenizer_config.json")
     return sorted(names)
 
@@ -214,4 +215,4 @@ def _listing(folder: Path) -> list[tuple[str, bool]]:
 
 
 def _dumped(content: Settings) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    return json_text(content).encode()

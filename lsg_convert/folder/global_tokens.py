@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS
+from lsg_convert.sources.file_bytes import StoredRows
 from lsg_convert.sources.floats import to_float32
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class EmbeddingTables:
     position 0, and the rows [width] that every token gets for its types.
     """
 
-    words: numpy.ndarray
+    words: numpy.ndarray | StoredRows
     dtype: str
     positions: numpy.ndarray | None
     types: Sequence[numpy.ndarray]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lsg_convert.common.errors import OutsideError
-from lsg_convert.common.files import printable
+from lsg_convert.common.os_errors import os_failure
 from lsg_convert.common.progress import Advance
 
 _COPIED_AT_ONCE = 8 * 2**20  # between two signs of progress
@@ -63,7 +63,7 @@ class HashedFile:
                         return False
                     raise
                 if not count:
-                    raise OutsideError(f"{printable(path.name)} became shorter while it was read.")
+                    raise OutsideError(f"{path.name} became shorter while it was read.")
                 position += count
                 self._written(count)
         return True
@@ -115,6 +115,6 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb", buffering=0)
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
+        raise os_failure(error, f"cannot read {path}", elsewhere="give another source") from error
     with file:
         yield file

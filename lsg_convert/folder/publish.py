@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
 from lsg_convert.common.files import printable
+from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.integrity import FolderState, check_folder
 from lsg_convert.folder.upload import Upload, prepare
 from lsg_convert.sources.hub_download import quiet_hub, retrying
-from lsg_convert.sources.hub_errors import hub_error, status_of
+from lsg_convert.sources.hub_errors import hub_error, status_of, without_password
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -86,7 +87,11 @@ def push(
     wanted = _repo_id(api, place, repo_id, offline=dry_run)
 
     def result(**known: Any) -> PushResult:
-        values: dict[str, Any] = {"repo_id": wanted, "url": f"{api.endpoint}/{wanted}", "revision": revision or "main"}
+        values: dict[str, Any] = {
+            "repo_id": wanted,
+            "url": without_password(f"{api.endpoint}/{wanted}"),
+            "revision": revision or "main",
+        }
         values |= {"private": private or None, "commit": None, "pull_request": None, "verified": verdict}
         values |= {"dry_run": dry_run, "bytes": sum(files.values()), "files": files, "left_out": state.extra}
         return PushResult(**(values | known))
@@ -97,14 +102,17 @@ def push(
     try:
         with quiet_hub():
             is_private = _prepare(api, wanted, private, revision)
-            with reporter.stage(f"Uploading {sum(files.values()) / 1e6:,.1f} MB to {printable(wanted)}"):
+            kept = RUN.keeping("the same command goes on where it stopped")
+            with kept, reporter.stage(f"Uploading {sum(files.values()) / 1e6:,.1f} MB to {wanted}"):
                 commit = _upload(api, wanted, uploads, title, revision, create_pr)
                 _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, uploads)
     except LSGConvertError:
         raise
     except Exception as error:
         raise hub_error(error, wanted, revision) from error
-    return result(private=is_private, commit=commit.oid, pull_request=commit.pr_url if create_pr else None)
+    return result(
+        private=is_private, commit=commit.oid, pull_request=without_password(commit.pr_url) if create_pr else None
+    )
 
 
 def _fitness(state: FolderState, verify: bool) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import is_plain_relative, printable, read_json_object, safe_file
 from lsg_convert.common.from_json import from_json
+from lsg_convert.common.json_files import json_text, write_json
 from lsg_convert.common.json_values import is_text
 from lsg_convert.common.version import __version__
 from lsg_convert.families import Family, family_named
@@ -216,9 +216,9 @@ def parse_record(value: Mapping[str, Any]) -> Record:
 
 def write_record(folder: Path, record: Record) -> None:
     """Write the record into `folder`."""
-    (folder / RECORD_NAME).write_text(record_text(record), encoding="utf-8")
+    write_json(folder / RECORD_NAME, record.as_dict())
 
 
 def record_text(record: Record) -> str:
     """The record as it is written."""
-    return json.dumps(record.as_dict(), indent=2, ensure_ascii=False) + "\n"
+    return json_text(record.as_dict())

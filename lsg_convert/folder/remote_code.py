@@ -1,43 +1,127 @@
-"""The modeling files that ship in a folder."""
+"""The code that comes with a folder: one file, generated from the modules in `modeling/`.
+
+What few need is not in it unless it is asked for: the attention backends `flex` (FlexAttention, for GPUs) and `cpp` (a
+C++ kernel, for CPUs).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+import hashlib
+import textwrap
+from functools import lru_cache
 from pathlib import Path
 
-from lsg_convert.families import Family
+from lsg_convert.common.errors import RequestError
+from lsg_convert.common.files import printable
+from lsg_convert.common.version import __version__
+from lsg_convert.families import Family, family_named
+from lsg_convert.folder.code_generator import Generated, Sources, generate
+from lsg_convert.folder.code_imports import WIDTH
 
 MODELING = Path(__file__).parents[1] / "modeling"
+# Attention backends that are left out of the file unless they are asked for, and the module that holds each.
+OPTIONAL_BACKENDS = {"flex": "lsg_flex", "cpp": "lsg_cpp"}
+_UNNAMED = 'LSG_CODE = ""'
+_REGISTER = ("lsg_register", "register_classes")
 
 
-def modeling_files(family: Family) -> dict[str, bytes]:
-    """What ships, by name: the family's modeling file and what it imports.
+def modeling_files(family: Family, attention_backend: str = "auto") -> dict[str, bytes]:
+    """The code of a folder of this family, by file name: one file, without the optional backends not asked for."""
+    optional = attention_backend if attention_backend in OPTIONAL_BACKENDS else None
+    return {f"{family.modeling_file}.py": _code(family.model_type, optional).encode()}
 
-    The modeling file of a pair ends with lines of its own, which say whose encoder it has.
+
+def code_name(family: Family, attention_backend: str) -> str:
+    """What the code calls itself, and a folder's configuration calls it."""
+    (code,) = modeling_files(family, attention_backend).values()
+    return code.decode().partition(_UNNAMED[:-1])[2].partition('"')[0]
+
+
+def ships(family: Family, name: str, code: bytes) -> bool:
+    """Whether this is, byte for byte, what comes with a folder of this family, with any backend."""
+    return any(modeling_files(family, backend).get(name) == code for backend in ("auto", *OPTIONAL_BACKENDS))
+
+
+def write_code(path: Path, code: bytes) -> None:
+    """Write code to a new file.
+
+    Raises:
+        RequestError: there is one already.
+        OSError: it cannot be written; then nothing is left of it.
     """
+    try:
+        file = path.open("xb")
+    except FileExistsError as error:
+        raise RequestError(
+            f"the output {printable(path, 300)} exists already.", "Choose another --output, or remove it."
+        ) from error
+    try:
+        with file:
+            file.write(code)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@lru_cache(maxsize=64)
+def _code(name: str, optional: str | None) -> str:
+    family = family_named(name)
+    assert family is not None
+    left_out = [backend for backend in OPTIONAL_BACKENDS if backend != optional]
+    sources = Sources(
+        MODELING,
+        left_out=[OPTIONAL_BACKENDS[backend] for backend in left_out],
+        constants={"BACKENDS_LEFT_OUT": _tuple(left_out)},
+    )
+    roots = [
+        (family.modeling_file, name)
+        for definition in sources.module(family.modeling_file).definitions
+        for name in definition.names
+    ]
+    lines = _registration(family)
     if family.inner is not None:
-        files = modeling_files(replace(family, inner=None)) | modeling_files(family.inner)
-        main = f"{family.modeling_file}.py"
-        return files | {main: files[main] + _encoder_lines(family.inner, files.keys() - {main}).encode()}
-    found: dict[str, bytes] = {}
-    pending = [f"{family.modeling_file}.py"]
-    while pending:
-        name = pending.pop()
-        if name not in found:
-            found[name] = (MODELING / name).read_bytes()
-            pending += _relative_imports(found[name].decode())
-    return dict(sorted(found.items()))
+        encoder = family.inner.lsg_class(family.inner.base_class)
+        roots.append((family.inner.modeling_file, encoder))
+        config = family.auto_map()["AutoConfig"].rpartition(".")[2]
+        lines = [
+            f'{config}.model_type = "{family.lsg_model_type}"',
+            f"{family.lsg_class(family.base_class)}.lsg_encoder = {encoder}",
+            *("", "", *lines),
+        ]
+    generated = generate(sources, [*roots, _REGISTER])
+    command = f"lsg-convert code {name}" + (f" --attention-backend {optional}" if optional else "")
+    header = _header(sources.module(family.modeling_file).doc, generated, command, left_out)
+    code = "\n".join([generated.imports, "", generated.body, "", "", *lines, ""])
+    digest = hashlib.sha256(code.encode()).hexdigest()[:16]
+    return f"{header}\n\n{code.replace(_UNNAMED, _UNNAMED[:-1] + digest + _UNNAMED[-1], 1)}"
 
 
-def _relative_imports(code: str) -> list[str]:
-    lines = (line.split() for line in code.splitlines())
-    return [f"{words[1][1:]}.py" for words in lines if len(words) > 3 and words[0] == "from" and words[1][0] == "."]
+def _header(doc: str, generated: Generated, command: str, left_out: list[str]) -> str:
+    """The file's docstring: what it is, whence, how to make it again, and what is in it."""
+    origin = (
+        f"Generated by lsg-convert {__version__}, under the Apache License 2.0, from its modules "
+        f"{', '.join(generated.modules)}, in this order. `{command}` makes it again: change it there rather than here."
+    )
+    missing = (
+        f"Left out, as few need it: attention_backend {' and '.join(map(repr, left_out))}. "
+        "`lsg-convert ... --attention-backend NAME` writes a folder that has one of them."
+    )
+    filled = [textwrap.fill(part, WIDTH, break_long_words=False, break_on_hyphens=False) for part in (origin, missing)]
+    return '"""' + "\n\n".join([doc.partition("\n")[0], *filled]) + '\n"""'
 
 
-def _encoder_lines(encoder: Family, files: Iterable[str]) -> str:
-    """Whose encoder a pair has; and all that this rests on, since releases before 5.1 copy only what is named."""
-    imports = [f"from .{name.removesuffix('.py')} import __name__ as _  # noqa: E402, F401" for name in sorted(files)]
-    base = encoder.lsg_class(encoder.base_class)
-    imports.append(f"from .{encoder.modeling_file} import {base}  # noqa: E402")
-    return "\n".join(["", "", *imports, "", f"LSGEncoderDecoderModel.lsg_encoder = {base}", ""])
+def _registration(family: Family) -> list[str]:
+    """Lines that tell the library of our classes, where it is the library that loads the file."""
+    auto_map = family.auto_map()
+    references = [auto_map.pop("AutoConfig"), *auto_map.values()]
+    return [
+        'if __name__.startswith("transformers_modules."):  # the library runs this as the code of a folder',
+        f"    {_REGISTER[1]}(",
+        *(f"        {reference.rpartition('.')[2]}," for reference in references),
+        "    )",
+    ]
+
+
+def _tuple(items: list[str]) -> str:
+    quoted = [f'"{item}"' for item in items]
+    return f"({', '.join(quoted)}{',' if len(items) == 1 else ''})"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Status = Literal["passed", "failed", "not run"]
+Status = Literal["passed", "failed", "measured", "not run"]
 Verdict = Literal["passed", "failed", "partial"]
 
 PASSED: Literal["passed"] = "passed"
 FAILED: Literal["failed"] = "failed"
+MEASURED: Literal["measured"] = "measured"  # nothing says what would be too much
 NOT_RUN: Literal["not run"] = "not run"
 PARTIAL: Literal["partial"] = "partial"
 
@@ -54,16 +55,16 @@ class VerificationReport:
     @property
     def sentence(self) -> str:
         """The verdict in one line."""
-        names = {status: self.named(status) for status in (PASSED, FAILED, NOT_RUN)}
+        passed, failed, measured, not_run = map(self.named, (PASSED, FAILED, MEASURED, NOT_RUN))
         total = len(self.checks)
         if self.verdict == FAILED:
-            return f"Failed: {len(names[FAILED])} of {total} checks ({', '.join(names[FAILED])})."
+            return f"Failed: {len(failed)} of {total} checks ({', '.join(failed)})."
+        if self.verdict == PASSED and not measured:
+            return f"Passed: all {total} checks, up to {self.level}."
+        counts = f"{len(passed)} passed" + f", {len(measured)} measured" * bool(measured)
         if self.verdict == PARTIAL:
-            return (
-                f"Partial: {len(names[PASSED])} of {total} checks passed, {len(names[NOT_RUN])} could not run "
-                f"({', '.join(names[NOT_RUN])})."
-            )
-        return f"Passed: all {total} checks, up to {self.level}."
+            return f"Partial: {counts}, {len(not_run)} could not run ({', '.join(not_run)})."
+        return f"Passed: {counts}, up to {self.level}."
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain data."""

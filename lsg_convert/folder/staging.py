@@ -1,4 +1,8 @@
-"""The output folder: built beside its place under another name, and moved there when it is complete."""
+"""The output folder: built under another name, flushed to the disk, and given its own name when it is complete.
+
+What it replaces exchanges names with it in one step where the system can. Elsewhere the old folder is put aside first;
+a run that dies between the two steps is mended by the next one, which brings the old folder back.
+"""
 
 from __future__ import annotations
 
@@ -9,116 +13,83 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lsg_convert.common.errors import OutsideError, RequestError
-from lsg_convert.common.files import printable
-
-_STAGING = ".partial-"
-_RETIRED = ".replaced-"
-
-
-def check_output(output: Path, force: bool) -> Path:
-    """The place the folder will have, links followed.
-
-    Raises:
-        RequestError: something is there already and `force` is not given, or it is not a folder.
-        OutsideError: it cannot be written to.
-    """
-    place = _resolve(output)
-    shown = printable(output, 300)
-    if place.exists() and not place.is_dir():
-        raise RequestError(f"the output {shown} is a file.", "Choose another place with --output.")
-    if place.is_dir() and any(place.iterdir()) and not force:
-        raise RequestError(
-            f"the output folder {shown} exists and is not empty.",
-            "Choose another place with --output, or replace it with --force.",
-        )
-    existing = next(parent for parent in (place, *place.parents) if parent.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise OutsideError(f"cannot write to {printable(existing, 300)}: no permission.", "Choose another --output.")
-    return place
+from lsg_convert.common.errors import LSGConvertError, RequestError
+from lsg_convert.common.exchange import exchange
+from lsg_convert.common.flush import flush_file, flush_folder, flush_tree
+from lsg_convert.common.interruption import RUN
+from lsg_convert.common.os_errors import os_failure
+from lsg_convert.folder.claim import claimed, retired_name
+from lsg_convert.folder.output import check_output, holds_something
 
 
 @contextmanager
-def staged(output: Path, force: bool) -> Iterator[Path]:
-    """Yield an empty folder that becomes `output` when the block ends well, and vanishes when it does not."""
-    place = check_output(output, force)
-    _remove_abandoned(place)
-    staging = place.with_name(f".{place.name}{_STAGING}{os.getpid()}")
+def staged(output: Path, force: bool, source: Path | None = None) -> Iterator[Path]:
+    """Yield an empty folder that becomes `output` when the block ends well, and vanishes when it does not.
+
+    `force` lets it replace a folder that lsg-convert wrote; `source` is the folder that is converted.
+
+    Raises:
+        RequestError: `output` must not be written.
+        OutsideError: the disk or a permission failed.
+    """
+    place = check_output(output, force, source)
+    temporary = None
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        staging.mkdir()
-        yield staging
-        _move_into_place(staging, place, force)
+        with claimed(place) as temporary:
+            check_output(output, force, source)  # again: a folder that was being replaced may be back
+            temporary.mkdir()
+            yield temporary
+            flush_tree(temporary)
+            check_output(output, force, source)  # again: another run may have finished meanwhile
+            _publish(temporary, place)
     except OSError as error:
-        raise _disk_error(error, place) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        raise _failure(error, place, temporary) from error
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yield a place beside the file `path`; what is written there takes its name when the block ends well."""
-    place = path.with_name(f".{path.name}{_STAGING}{os.getpid()}")
+    """Yield a path beside the file `path`; what is written there takes its name when the block ends well.
+
+    Raises OSError when the disk or a permission fails.
+    """
+    with claimed(path) as temporary:
+        yield temporary
+        flush_file(temporary)
+        temporary.replace(path)
+        flush_folder(path.parent)
+
+
+def _publish(temporary: Path, place: Path) -> None:
+    """Give the folder its name; from then on a signal comes too late."""
+    with RUN.held():
+        if not holds_something(place):
+            if os.name == "nt" and place.exists():
+                place.rmdir()
+            temporary.rename(place)
+        elif not exchange(temporary, place):
+            _put_aside_and_rename(temporary, place)
+        RUN.complete(f"the folder {place} is complete")
+        flush_folder(place.parent)
+
+
+def _put_aside_and_rename(temporary: Path, place: Path) -> None:
+    retired = retired_name(temporary)
     try:
-        yield place
-        place.replace(path)
-    finally:
-        place.unlink(missing_ok=True)
-
-
-def _move_into_place(staging: Path, place: Path, force: bool) -> None:
-    check_output(place, force)  # again: another run may have finished meanwhile
-    retired = place.with_name(f".{place.name}{_RETIRED}{os.getpid()}")
-    if place.exists():
         place.rename(retired)
-    try:
-        staging.rename(place)
-    except OSError:
+        temporary.rename(place)
+    except BaseException:
         if retired.exists() and not place.exists():
             retired.rename(place)
         raise
     shutil.rmtree(retired, ignore_errors=True)
 
 
-def _remove_abandoned(place: Path) -> None:
-    """Remove what killed runs left beside `place`; bring back a folder that one of them was replacing."""
-    if not place.parent.is_dir():
-        return
-    for marker in (_RETIRED, _STAGING):
-        for path in place.parent.glob(f".{_escape(place.name)}{marker}*"):
-            owner = path.name.rpartition("-")[2]
-            if not owner.isdigit() or _is_running(int(owner)):
-                continue
-            if marker == _RETIRED and not place.exists():
-                path.rename(place)
-            else:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _resolve(output: Path) -> Path:
-    try:
-        return Path(output).expanduser().resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise RequestError(f"the output {printable(output, 300)} is not a usable path.") from error
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _escape(name: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
-
-
-def _disk_error(error: OSError, place: Path) -> OutsideError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return OutsideError(
-            f"no space left while writing {printable(place, 300)}.", "Free some, or choose another disk with --output."
-        )
-    return OutsideError(f"writing {printable(place, 300)} failed: {printable(error.strerror or error)}.")
+def _failure(error: OSError, place: Path, temporary: Path | None) -> LSGConvertError:
+    """The error to show for one of the system's: it names what it was about, which need not be the output."""
+    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        return RequestError(f"the output folder {place} was written by another run meanwhile.", "Try again.")
+    about = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else place
+    is_output = about == place or place.parent in (about, about.parent)
+    if is_output or (temporary is not None and about.is_relative_to(temporary)):
+        return os_failure(error, f"cannot write {place}")
+    return os_failure(error, f"cannot use {about}", elsewhere="give another source")

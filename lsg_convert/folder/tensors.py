@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING, BinaryIO
+from typing import cast as cast_type
 
 from lsg_convert.folder.global_tokens import EmbeddingTables, global_embeddings
 from lsg_convert.folder.writer import FileRange, TensorEntry
@@ -16,7 +17,6 @@ from lsg_convert.plan.tensor_plan import TensorPlan
 from lsg_convert.sources.checkpoint import Checkpoint
 from lsg_convert.sources.floats import converted, from_float32, to_float32
 from lsg_convert.sources.safetensors_header import DTYPE_SIZES
-from lsg_convert.sources.tensor_bytes import CHUNK
 
 if TYPE_CHECKING:
     import numpy
@@ -33,9 +33,8 @@ def tensor_entries(
         checkpoint.copy_bytes(_source(tensor), out)
 
     def cast(tensor: TensorPlan, out: BinaryIO) -> None:
-        stored, dtype = checkpoint.stored(_source(tensor)), checkpoint.tensors[_source(tensor)].dtype
-        for start in range(0, len(stored), CHUNK):
-            out.write(converted(stored[start : start + CHUNK], dtype, tensor.dtype).data)
+        casting = _Casting(out, checkpoint.tensors[_source(tensor)].dtype, tensor.dtype)
+        checkpoint.copy_bytes(_source(tensor), cast_type("BinaryIO", casting))
 
     def extend(tensor: TensorPlan, out: BinaryIO) -> None:
         dtype = checkpoint.tensors[_source(tensor)].dtype
@@ -88,6 +87,20 @@ def tensor_entries(
     ]
 
 
+class _Casting:
+    """Takes bytes of one dtype, whole numbers at a time, and writes them to `out` in another."""
+
+    def __init__(self, out: BinaryIO, before: str, after: str) -> None:
+        self._out, self._before, self._after = out, before, after
+
+    def write(self, chunk: bytes) -> int:
+        """Cast and write the next bytes."""
+        import numpy
+
+        self._out.write(converted(numpy.frombuffer(chunk, dtype=numpy.uint8), self._before, self._after).data)
+        return len(chunk)
+
+
 def _source(tensor: TensorPlan) -> str:
     assert tensor.source is not None
     return tensor.source
@@ -120,7 +133,7 @@ def _globals(
     words = checkpoint.tensors[layout.word_embeddings]
     type_tables = [layout.name(name) for name in family.type_tables if layout.name(name) in checkpoint.tensors]
     tables = EmbeddingTables(
-        words=_stored_rows(checkpoint, layout.word_embeddings),
+        words=checkpoint.stored_rows(layout.word_embeddings),
         dtype=words.dtype,
         positions=_positions(checkpoint, plan, words.shape[1]),
         types=[_float_rows(checkpoint, name)[0] for name in type_tables],

@@ -21,7 +21,7 @@ from types import ModuleType
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_limited, safe_file
 from lsg_convert.families import Family
-from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.folder.remote_code import modeling_files, ships
 
 _PACKAGE = "lsg_convert_folder_"
 _FILE_LIMIT = 4 * 2**20
@@ -42,8 +42,8 @@ class FolderCode:
         if len(names) > _MOST_FILES:
             raise RequestError(f"{printable(folder, 300)} has {len(names)} code files; {_MOST_FILES} are read at most.")
         files = {name: read_limited(safe_file(folder, name), _FILE_LIMIT) for name in names}
-        shipped = modeling_files(family)
-        return cls(files, tuple(name for name, code in shipped.items() if files.get(name) != code))
+        foreign = (name for name in modeling_files(family) if not ships(family, name, files.get(name, b"")))
+        return cls(files, tuple(foreign))
 
     def why_not(self, trusted: bool) -> str | None:
         """Why the code is not run, None where it may be; `trusted` is the user's word for it."""

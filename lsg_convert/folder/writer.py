@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import math
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lsg_convert.common.errors import OutsideError
-from lsg_convert.common.files import printable
+from lsg_convert.common.json_files import json_text
+from lsg_convert.common.os_errors import os_failure
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.hashed_file import HashedFile
 from lsg_convert.sources.safetensors_header import DTYPE_SIZES
@@ -105,7 +105,7 @@ def write_safetensors(
         for path in created:
             path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _disk_error(folder, error) from error
+            raise os_failure(error, f"cannot write to {folder}") from error
         raise
     return written
 
@@ -163,7 +163,7 @@ def _write_index(
     }
     total = sum(entry.nbytes for shard in shards for entry in shard)
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
-    data = (json.dumps(index, indent=2, ensure_ascii=False) + "\n").encode()
+    data = json_text(index).encode()
     file.write(data)
     file.flush()
     os.fsync(file.fileno())
@@ -175,19 +175,9 @@ def _require_space(folder: Path, needed: int) -> None:
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise _disk_error(folder, error) from error
+        raise os_failure(error, f"cannot write to {folder}") from error
     if free < needed:
         raise OutsideError(
-            f"not enough space in {printable(folder, 300)}: {needed / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free.",
+            f"not enough space in {folder}: {needed / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free.",
             "free some space, or choose another place with --output.",
         )
-
-
-def _disk_error(folder: Path, error: OSError) -> OutsideError:
-    place = printable(folder, 300)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return OutsideError(
-            f"the disk is full, or a limit on file sizes is reached, at {place}.",
-            "free some space, or choose another place with --output.",
-        )
-    return OutsideError(f"cannot write to {place}: {printable(error.strerror or error)}.")

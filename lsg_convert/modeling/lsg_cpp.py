@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from ctypes import Structure, byref, c_float, c_int64, c_void_p, cast
+from ctypes import Structure, addressof, byref, c_float, c_int64, c_void_p
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def attend_blocks_by_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerC
                 _Call(
                     *(_Rows.of(part) for part in (query, key, value, *entries, context)),
                     *(batch_size, num_heads, width, call.key_mask.num_global_tokens, block_size, len(some)),
-                    cast(table, c_void_p),
+                    addressof(table),
                     call.scale,
                 )
             )

@@ -61,12 +61,12 @@ def flex_attend_blocks(query: Tensor, key: Tensor, value: Tensor, call: LayerCal
         torch.cat([part[:, :, num_globals:], *([] if sparse is None else [sparse]), part[:, :, :num_globals]], dim=2)
         for part, sparse in ((key, entries and entries.key), (value, entries and entries.value))
     )
-    keep = _keep(query, entries, key_mask)
+    keep = _kept_keys(query, entries, key_mask)
     mask = _block_mask(key_mask.num_tokens, num_globals, call.options, query.device, keep)
     return _flex_attention(query.device)(query[:, :, num_globals:], keys, values, block_mask=mask, scale=call.scale)
 
 
-def _keep(query: Tensor, entries: SparseEntries | None, key_mask: KeyMask) -> Tensor | None:
+def _kept_keys(query: Tensor, entries: SparseEntries | None, key_mask: KeyMask) -> Tensor | None:
     """Which keys may be attended, bool [B, H, K]; None when all may."""
     sparse = None if entries is None else entries.keep
     if key_mask.tokens is None and sparse is None:

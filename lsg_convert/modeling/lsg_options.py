@@ -8,6 +8,8 @@ MAX_GLOBAL_TOKENS = 512
 SparsityType = Literal["norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none"]
 SPARSITY_TYPES: tuple[SparsityType, ...] = get_args(SparsityType)
 PUBLISHED_PREFIX = "lsg"  # `base_model_prefix` in configurations made by lsg-converter
+BACKENDS_LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which it does not have
+LSG_CODE = ""  # and here which code it is, by its content; the folder's configuration names it too
 Backend = Literal["auto", "sdpa", "flex", "cpp"]
 ATTENTION_BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
@@ -60,6 +62,12 @@ class LSGOptions:
             values["sparsity_type"] = "none"
         if getattr(config, "attend_masked_runs", None) is None:
             values["attend_masked_runs"] = getattr(config, "base_model_prefix", None) == PUBLISHED_PREFIX
+        if LSG_CODE and getattr(config, "lsg_code", LSG_CODE) != LSG_CODE:
+            warnings.warn(
+                "This folder came with other code than what runs: transformers 5.5 and later take that of the first "
+                "folder of a kind that a process loads: load this one in a process of its own.",
+                stacklevel=2,
+            )
         options = cls(**values)
         options.validate()
         return options
@@ -104,6 +112,12 @@ class LSGOptions:
         self._require(self.sparsity_type in SPARSITY_TYPES, "sparsity_type", f"must be one of {SPARSITY_TYPES}")
         self._require(
             self.attention_backend in ATTENTION_BACKENDS, "attention_backend", f"must be one of {ATTENTION_BACKENDS}"
+        )
+        self._require(
+            self.attention_backend not in BACKENDS_LEFT_OUT,
+            "attention_backend",
+            "it is not in this folder's code; choose 'auto' or 'sdpa', or convert the folder again with "
+            f"`lsg-convert FOLDER --attention-backend {self.attention_backend}`",
         )
         if not self.has_sparse:
             return

@@ -1,6 +1,6 @@
 """A pair of an encoder with LSG attention and a library decoder. Load with `trust_remote_code=True`.
 
-In a converted folder, the last lines of this file say whose encoder it is.
+In a converted folder, the last lines of the code say whose encoder it is.
 """
 
 from dataclasses import asdict
@@ -10,13 +10,6 @@ from transformers.models.encoder_decoder.configuration_encoder_decoder import En
 from transformers.models.encoder_decoder.modeling_encoder_decoder import EncoderDecoderModel
 from transformers.utils import logging
 
-# Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
-from .lsg_compat import run_layer  # noqa: F401
-from .lsg_cpp import chooses_cpp  # noqa: F401
-from .lsg_cpp_kernel import SOURCE  # noqa: F401
-from .lsg_eager import is_eager_on_cpu  # noqa: F401
-from .lsg_encoder import LSGEncoder  # noqa: F401
-from .lsg_flex import chooses_flex  # noqa: F401
 from .lsg_linear import use_onednn_linears
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
@@ -27,6 +20,7 @@ logger = logging.get_logger(__name__)
 class LSGEncoderDecoderConfig(EncoderDecoderConfig):
     """A pair's configuration; the LSG options are fields beside the encoder's and the decoder's configurations."""
 
+    model_type = "lsg-encoder-decoder"
     _auto_class = "AutoConfig"
 
 

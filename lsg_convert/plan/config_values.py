@@ -14,6 +14,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable
+from lsg_convert.families import dense_model_type
 from lsg_convert.sources.checkpoint import Checkpoint
 
 MAX_LABELS = 10_000  # of a head that has no weights yet
@@ -84,7 +85,7 @@ def check_config(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]
     """
     bounds = _Bounds.of(shapes)
     complaints = list(_complaints(config, bounds))
-    if config.get("model_type") == "encoder-decoder":
+    if dense_model_type(config) == "encoder-decoder":
         for part in ("encoder", "decoder"):
             half = config.get(part)
             if isinstance(half, Mapping):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
 from lsg_convert.common.errors import RequestError
+from lsg_convert.common.sizes import parse_size
 from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, Backend, LSGOptions, SparsityType
 from lsg_convert.plan.positions import Positions
 
@@ -17,7 +17,6 @@ Dtype = Literal["keep", "float32", "float16", "bfloat16"]
 GlobalInit = Literal["mask", "random"]
 
 _ATTENTION, _GLOBALS, _OUTPUT = "Attention", "Global tokens", "Output"
-_SIZE_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def _shown(panel: str | None, text: str, short: str | None = None) -> dict[str, str | None]:
@@ -158,7 +157,7 @@ class ConvertOptions:
         _among("dtype", self.dtype, get_args(Dtype))
         _among("global-init", self.global_init or "mask", get_args(GlobalInit))
         _among("positions", self.positions, get_args(Positions))
-        parse_size(self.max_shard_size)
+        self.max_shard_bytes()
         self.lsg_options({})
 
     def lsg_options(self, source_config: dict[str, Any]) -> LSGOptions:
@@ -185,7 +184,7 @@ class ConvertOptions:
 
     def max_shard_bytes(self) -> int:
         """`max_shard_size` in bytes."""
-        return parse_size(self.max_shard_size)
+        return parse_size(self.max_shard_size, "--max-shard-size", "5GB")
 
 
 class ConvertKeywords(TypedDict, total=False):
@@ -224,25 +223,14 @@ def help_of(option: Field[Any]) -> str:
     return f"{text} Default: {shown}."
 
 
-def parse_size(text: str) -> int:
-    """Bytes in a size like `5GB`, `500MiB` or `1000000`.
-
-    Raises:
-        RequestError: it is not a size, or below 1 MB.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    unit = _SIZE_UNITS.get(match[2].upper()) if match else None
-    if match is None or unit is None:
-        raise RequestError(f"--max-shard-size {text!r} is not a size.", "Give a number with KB, MB or GB, like 5GB.")
-    size = int(float(match[1]) * unit)
-    if size < 1:
-        raise RequestError(f"--max-shard-size {text!r} is too small: it must be at least one byte.")
-    return size
-
-
 def _within(name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise RequestError(f"--{name} is {value}; allowed is {low} to {high}.")
+        raise RequestError(f"--{name} is {_number(value)}; allowed is {low} to {high}.")
+
+
+def _number(value: int) -> str:
+    """A number, unless it is too long to be read."""
+    return str(value) if abs(value) < 10**30 else "a number of more than 30 digits"
 
 
 def _among(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import read_json_object
+from lsg_convert.common.json_files import write_json
 from lsg_convert.families import Family
 from lsg_convert.plan.tokenizer_files import read_tokenizer_files
 from lsg_convert.plan.tokenizer_process import ask_tokenizer
+from lsg_convert.plan.vocabulary_check import check_vocabulary
 
 _GENERIC_TOKENIZERS = ("PreTrainedTokenizer", "TokenizersBackend")
 
@@ -32,7 +33,8 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family, texts: It
     happens in a process of its own, where the tokenizer also reads `texts`: who loads it next knows that it can.
 
     Raises:
-        RequestError: the tokenizer does not load, or an id is outside the `vocabulary` rows of the word embeddings.
+        RequestError: the tokenizer does not load, an id is outside the `vocabulary` rows of the word embeddings, or it
+            knows far fewer tokens than there are rows.
     """
     named = [family.mask_token] if family.mask_token else []
     files = read_tokenizer_files(folder, family.tokenizer_class, named, texts)
@@ -41,6 +43,7 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family, texts: It
         roles, tokens = files.roles, files.vocabulary
     else:
         answer = ask_tokenizer(folder, named, texts, by_library=True, complete=True)
+        check_vocabulary(folder, answer["class"], answer["size"], vocabulary)
         _name_tokenizer_class(folder, answer["class"])
         roles, tokens = answer["roles"], answer["tokens"]
     mask = tokens[family.mask_token] if family.mask_token else roles.get("mask")
@@ -78,7 +81,7 @@ def _name_tokenizer_class(folder: Path, name: str) -> None:
         name = settings.get("tokenizer_class") or name
         if settings.get("tokenizer_class") != name:
             settings["tokenizer_class"] = name
-            (folder / file).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_json(folder / file, settings)
 
 
 def _first_known(*ids: int | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from lsg_convert.families import Family
+from lsg_convert.families import Family, dense_model_type
 from lsg_convert.modeling.lsg_options import LSGOptions
 from lsg_convert.plan.foreign_keys import without_foreign_keys
 
@@ -13,8 +13,12 @@ from lsg_convert.plan.foreign_keys import without_foreign_keys
 def target_config(
     config: dict[str, Any], family: Family, architecture: str, lsg: LSGOptions, max_len: int, dtype: str
 ) -> dict[str, Any]:
-    """The source's config with the LSG fields, our classes and the new length; `model_type` stays the source's."""
-    target = without_foreign_keys(config)
+    """The source's config with the LSG fields, our classes, a `model_type` of our own, and the new length.
+
+    Configurations inside it (a pair's) keep the library's: only our own code reads them.
+    """
+    target = _library_types(without_foreign_keys(config))
+    target["model_type"] = family.lsg_model_type
     target |= asdict(lsg)
     target["architectures"] = [family.lsg_class(architecture)]
     target["auto_map"] = family.auto_map()
@@ -34,3 +38,9 @@ def target_config(
         if "torch_dtype" not in target and "dtype" not in target:
             target["torch_dtype"] = dtype
     return target
+
+
+def _library_types(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with the library's `model_type` wherever it has ours, nested ones too."""
+    kept = {key: _library_types(value) if isinstance(value, dict) else value for key, value in config.items()}
+    return kept | ({"model_type": dense_model_type(config)} if "model_type" in config else {})

@@ -53,10 +53,13 @@ def _by_file(folder: Path, question: dict[str, Any], texts: list[str]) -> dict[s
 
 def _by_library(folder: Path, question: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     """What the library's tokenizer says; a missing `tokenizer.json` is written where there can be one."""
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     _limit_memory(question["memory"])
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    # By its model_type the library chooses a tokenizer class, where no file names one; a folder of ours has our own.
+    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = AutoConfig.for_model(**values | {"model_type": question["model_type"]})
+    tokenizer = AutoTokenizer.from_pretrained(folder, config=config, trust_remote_code=False, local_files_only=True)
     for text in texts:
         tokenizer(text)
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -65,6 +68,7 @@ def _by_library(folder: Path, question: dict[str, Any], texts: list[str]) -> dic
     vocabulary = tokenizer.get_vocab()
     return {
         "class": type(tokenizer).__name__,
+        "size": len(vocabulary),
         "roles": {role: getattr(tokenizer, f"{role}_token_id", None) for role in ROLES},
         "tokens": {token: vocabulary.get(token) for token in question["tokens"]},
     }

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import OutsideError, RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.files import printable, read_json_object
+from lsg_convert.families import dense_model_type
 
 MEMORY = 4 * 2**30
 SECONDS = {False: 30.0, True: 180.0}  # by the file alone; by the library, which may convert a sentencepiece model
@@ -59,6 +60,7 @@ def ask_tokenizer(
         "texts": list(texts),
         "library": by_library,
         "complete": complete,
+        "model_type": dense_model_type(read_json_object(folder / "config.json")) if by_library else None,
         "memory": MEMORY,
     }
     seconds = SECONDS[by_library] + SECONDS_PER_MB * _megabytes(folder)

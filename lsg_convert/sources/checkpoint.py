@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lsg_convert.common.errors import OutsideError, RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
+from lsg_convert.common.os_errors import os_failure
+from lsg_convert.sources.file_bytes import StoredRows, read_bytes
 from lsg_convert.sources.safetensors_header import read_header
 from lsg_convert.sources.tensor_bytes import CHUNK, dtype_name, tensor_bytes, torch_dtype, write_tensor
 
@@ -86,35 +88,25 @@ class Checkpoint:
         if info.offset is None:
             tensor = self._torch_files.open(info.file).tensor(info.stored_name)
             return tensor.detach().clone(memory_format=torch.contiguous_format)
-        data = bytearray(info.nbytes)
-        position = 0
-        for chunk in _chunks(info):
-            data[position : position + len(chunk)] = chunk
-            position += len(chunk)
         dtype = torch_dtype(info.dtype)
-        return (torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)).reshape(info.shape)
-
-    def view(self, name: str) -> torch.Tensor:
-        """One tensor, mapped from its file: what is not looked at takes no memory. Not to be written to."""
-        import torch
-
-        info = self.tensors[name]
-        if info.offset is None or info.nbytes == 0:
-            return self.read(name)
-        return torch.from_numpy(self.stored(name)).view(torch_dtype(info.dtype)).reshape(info.shape)
+        if not info.nbytes:
+            return torch.empty(info.shape, dtype=dtype)
+        return torch.from_numpy(read_bytes(info.file, info.offset, info.nbytes)).view(dtype).reshape(info.shape)
 
     def stored(self, name: str) -> numpy.ndarray:
-        """One tensor's bytes, uint8 [n], mapped from its file where that is safetensors. Not to be written to."""
-        import numpy
-
+        """One tensor's bytes, uint8 [n]. Not to be written to."""
         info = self.tensors[name]
         if info.offset is None:
             return tensor_bytes(self._torch_files.open(info.file).tensor(info.stored_name))
-        if info.nbytes == 0:
-            return numpy.empty(0, dtype=numpy.uint8)
-        # Copy-on-write only because torch warns of memory that it may not write.
-        mapped = numpy.memmap(info.file, dtype=numpy.uint8, mode="c", offset=info.offset, shape=(info.nbytes,))
-        return mapped.view(numpy.ndarray)
+        return read_bytes(info.file, info.offset, info.nbytes)
+
+    def stored_rows(self, name: str) -> numpy.ndarray | StoredRows:
+        """A table's rows as they are stored, uint8 [n, bytes of a row], in a file if they can be read one by one."""
+        info = self.tensors[name]
+        if info.offset is None or not info.shape[0]:
+            rows: numpy.ndarray = self.stored(name).reshape(info.shape[0], -1)
+            return rows
+        return StoredRows(info.file, info.offset, info.shape[0], info.nbytes // info.shape[0])
 
     def copy_bytes(self, name: str, out: BinaryIO) -> None:
         """Write a tensor's bytes to `out`, unchanged and in pieces."""
@@ -231,4 +223,4 @@ def _chunks(info: TensorInfo) -> Iterator[bytes]:
                 remaining -= len(chunk)
                 yield chunk
     except OSError as error:
-        raise OutsideError(f"cannot read {printable(info.file, 300)}: {error.strerror}.") from error
+        raise os_failure(error, f"cannot read {info.file}", elsewhere="give another source") from error

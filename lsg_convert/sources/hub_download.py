@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
-from lsg_convert.common.files import printable, read_json_object, user_path
+from lsg_convert.common.files import read_json_object, user_path
+from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Advance, Reporter
 from lsg_convert.sources.hub_errors import hub_error, is_connection_error, is_offline, is_transient, status_of
 
@@ -62,7 +63,8 @@ def download(
 
         return Path(retrying(get, kept=lambda: _size_of(blobs)))
 
-    with reporter.stage(f"Downloading {printable(repo_id)}", total) as advance:
+    kept = RUN.keeping("what was downloaded so far is kept for the next time")
+    with kept, reporter.stage(f"Downloading {repo_id}", total) as advance:
         try:
             with quiet_hub(), _watched(blobs, total, advance):
                 # The first file asks for the revision by its name, so that the cache knows it offline too; the
@@ -73,8 +75,8 @@ def download(
                     path = fetch(name, folder.name)
                     if folder.name == info.sha and path.stat().st_size != sizes[name]:
                         raise OutsideError(
-                            f"'{printable(name)}' of '{printable(repo_id)}' did not arrive whole.",
-                            f"delete {printable(path.resolve(), 300)} and try again.",
+                            f"'{name}' of '{repo_id}' did not arrive whole.",
+                            f"delete {path.resolve()} and try again.",
                         )
         except LSGConvertError:
             raise
@@ -86,7 +88,7 @@ def download(
 def select_files(repo_id: str, names: Sequence[str] | dict[str, int]) -> list[str]:
     """Of a repository's files, those that a conversion needs: config, one form of the weights, tokenizer, card."""
     if "config.json" not in names:
-        raise RequestError(f"'{printable(repo_id)}' has no config.json: it is not a transformers model.")
+        raise RequestError(f"'{repo_id}' has no config.json: it is not a transformers model.")
     weights: list[str] = []
     for form in _WEIGHTS:
         weights = [name for name in names if form.fullmatch(name)]
@@ -94,7 +96,7 @@ def select_files(repo_id: str, names: Sequence[str] | dict[str, int]) -> list[st
             break
     else:
         raise RequestError(
-            f"'{printable(repo_id)}' has no PyTorch weights (model.safetensors or pytorch_model.bin).",
+            f"'{repo_id}' has no PyTorch weights (model.safetensors or pytorch_model.bin).",
             "save it with safetensors first: models with TensorFlow or Flax weights only cannot be read.",
         )
     others = [name for name in names if _WANTED.fullmatch(name)]

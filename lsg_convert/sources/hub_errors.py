@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.os_errors import os_failure
 from lsg_convert.sources.aliases import near_matches
 
 # huggingface_hub talks through one of these, depending on its version.
@@ -50,66 +49,72 @@ def hub_error(error: BaseException, repo_id: str, revision: str | None = None) -
     """The error to show for one that huggingface_hub raised while it dealt with `repo_id`."""
     names = {base.__name__ for cause in _history(error) for base in type(cause).__mro__}
     status = status_of(error)
-    shown = printable(repo_id)
     if is_offline(error):
         return OutsideError(
-            f"'{shown}' is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub for it.",
+            f"'{repo_id}' is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub for it.",
             "unset HF_HUB_OFFLINE, or give a folder.",
         )
     if "GatedRepoError" in names:
         return OutsideError(
-            f"'{shown}' is gated: its owner has to grant you access.",
+            f"'{repo_id}' is gated: its owner has to grant you access.",
             f"ask for it on the model's page, then {_LOG_IN}.",
         )
     if "RevisionNotFoundError" in names:
         return RequestError(
-            f"'{shown}' has no revision '{printable(revision or 'main')}'.",
+            f"'{repo_id}' has no revision '{revision or 'main'}'.",
             "give a branch, a tag or a full commit id that its page on the Hub lists.",
         )
     if "HFValidationError" in names:
-        return RequestError(f"'{shown}' is not a valid Hub id.", "Hub ids read owner/name.")
+        return RequestError(f"'{repo_id}' is not a valid Hub id.", "Hub ids read owner/name.")
     if "RepositoryNotFoundError" in names or status == 404:
         close = [name for name in near_matches(repo_id) if name != repo_id]
         meant = f"did you mean {', '.join(close)}?" if close else "check its name."
         return RequestError(
-            f"there is no model '{shown}' on the Hub, or you may not see it.", f"{meant} If it is private, {_LOG_IN}."
+            f"there is no model '{repo_id}' on the Hub, or you may not see it.", f"{meant} If it is private, {_LOG_IN}."
         )
     if status == 401:
         return OutsideError(
-            f"the Hub refused '{shown}': no token was sent, or one that it does not accept.", f"{_LOG_IN}."
+            f"the Hub refused '{repo_id}': no token was sent, or one that it does not accept.", f"{_LOG_IN}."
         )
     if status == 403:
         return OutsideError(
-            f"the Hub forbids this on '{shown}' to the token that was used.", "use a token that has the permission."
+            f"the Hub forbids this on '{repo_id}' to the token that was used.", "use a token that has the permission."
         )
     if status == 429:
         return OutsideError(
-            f"the Hub limits how often '{shown}' may be asked for.", "wait a few minutes and try again."
+            f"the Hub limits how often '{repo_id}' may be asked for.", "wait a few minutes and try again."
         )
     if status is not None:
         return OutsideError(
-            f"the Hub answered with an error ({status}) for '{shown}'.", "try again later; what was done is kept."
+            f"the Hub answered with an error ({status}) for '{repo_id}'.", "try again later; what was done is kept."
         )
     if is_connection_error(error) or "LocalEntryNotFoundError" in names:
         return OutsideError(
-            f"the connection to {endpoint_host()} failed for '{shown}'.",
+            f"the connection to {endpoint_host()} failed for '{repo_id}'.",
             "check the network and try again: it goes on where it stopped.",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return OutsideError(
-            f"the disk is full, or a limit on file sizes is reached, while '{shown}' is transferred.",
-            "free some space, or choose another disk with --cache-dir or HF_HOME.",
-        )
     if isinstance(error, OSError):
-        return OutsideError(f"'{shown}' could not be transferred: {printable(error.strerror or error)}.", "try again.")
-    return OutsideError(f"'{shown}' could not be transferred ({type(error).__name__}).", "try again.")
+        elsewhere = "choose another disk with --cache-dir or HF_HOME"
+        return os_failure(error, f"'{repo_id}' could not be transferred", elsewhere)
+    return OutsideError(f"'{repo_id}' could not be transferred ({type(error).__name__}).", "try again.")
 
 
 def endpoint_host() -> str:
     """The host of the Hub in use, without whatever else its address holds."""
     try:
         parts = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-        return printable(f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname)
+        return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    except ValueError:
+        return "the Hub"
+
+
+def without_password(url: str) -> str:
+    """An address without the user's name and password that may stand in it (HF_ENDPOINT=https://me:secret@host)."""
+    try:
+        parts = urlsplit(url)
+        if "@" not in parts.netloc:
+            return url
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     except ValueError:
         return "the Hub"
 

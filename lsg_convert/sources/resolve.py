@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.common.text import printable
 from lsg_convert.sources.aliases import near_matches, resolve_alias
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
@@ -41,10 +41,10 @@ def resolve_source(
     if folder is not None:
         if revision is not None:
             raise RequestError(
-                f"--revision {printable(revision)} was given, but '{printable(model)}' is a folder on this machine.",
+                f"--revision {revision} was given, but '{model}' is a folder on this machine.",
                 "leave --revision out, or give a Hub id.",
             )
-        return Source(name=folder.resolve().name, folder=folder)
+        return Source(name=printable(folder.resolve().name, 300), folder=folder)
     repo_id = resolve_alias(model) or model
     if not _HUB_ID.fullmatch(repo_id) or ".." in repo_id or "--" in repo_id:
         raise _unknown(model)
@@ -58,7 +58,6 @@ def resolve_source(
 
 def _existing_folder(model: str) -> Path | None:
     """`model` as a folder, None when it may be a name; raises RequestError when it can only be a path."""
-    shown = printable(model, 300)
     if not model:  # Path("") is the current folder, which nobody meant
         raise RequestError("no model was named.", "give a folder, a short name or a Hub id.")
     try:
@@ -67,11 +66,11 @@ def _existing_folder(model: str) -> Path | None:
             return path
         is_file = path.exists()
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, no home
-        raise RequestError(f"'{shown}' is neither a folder nor a model name.") from None
+        raise RequestError(f"'{model}' is neither a folder nor a model name.") from None
     if is_file:
-        raise RequestError(f"'{shown}' is a file.", "give the model's folder.")
+        raise RequestError(f"'{model}' is a file.", "give the model's folder.")
     if model.startswith((".", "/", "~")) or model.count("/") > 1 or "\\" in model:
-        raise RequestError(f"there is no folder '{shown}'.", "give an existing folder, a short name or a Hub id.")
+        raise RequestError(f"there is no folder '{model}'.", "give an existing folder, a short name or a Hub id.")
     return None
 
 
@@ -79,5 +78,5 @@ def _unknown(model: str) -> RequestError:
     close = near_matches(model)
     hint = f"did you mean {', '.join(close)}?" if close else "for example: bart-base, roberta-base, facebook/bart-base."
     return RequestError(
-        f"unknown model '{printable(model)}': no folder, no well-known short name, and no Hub id (owner/name).", hint
+        f"unknown model '{model}': no folder, no well-known short name, and no Hub id (owner/name).", hint
     )

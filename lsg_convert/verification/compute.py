@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lsg_convert.common.files import printable
 from lsg_convert.folder.model_loading import token_ids
+from lsg_convert.verification.result import NotRunError
 
 if TYPE_CHECKING:
     import torch
@@ -19,13 +21,22 @@ _NOT_COMPARED = ("encoder_", "past_", "cross_")  # the encoder's output has the 
 
 @dataclass(frozen=True)
 class Difference:
-    """A largest absolute difference and where it is: the output, the batch, the first token beyond a tolerance."""
+    """A largest absolute difference and its position: the output, the batch, the first token beyond a tolerance."""
 
     value: float
-    place: str = "nowhere"
+    position: str = "nowhere"
 
     def __str__(self) -> str:
         return f"{self.value:.1e}"
+
+
+@contextmanager
+def asking_the_source() -> Iterator[None]:
+    """Whatever the source raises while this lasts is not the folder's fault: the check cannot run."""
+    try:
+        yield
+    except Exception as error:
+        raise NotRunError(f"the source raises {type(error).__name__}: {printable(error, 300)}") from error
 
 
 def outputs_of(model: Any, batch: Batch) -> dict[str, torch.Tensor]:
@@ -104,11 +115,11 @@ def tensor_difference(
     if per_token:
         worst = worst.masked_fill(batch.mask.cpu() == 0, 0.0)
     value = float(worst.max())
-    place = f"{name} of {batch.name}"
+    position = f"{name} of {batch.name}"
     if worst.dim() > 1 and value > tolerance:
         beyond = (worst > tolerance).any(0)
-        place += f", from position {int(beyond.nonzero()[0])} on, {int(beyond.sum())} of {worst.shape[1]} positions"
-    return Difference(value, place)
+        position += f", from position {int(beyond.nonzero()[0])} on, {int(beyond.sum())} of {worst.shape[1]} positions"
+    return Difference(value, position)
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lsg_convert.verification.check import Check, Level, Measurement, NotRunError
-from lsg_convert.verification.compute import only_positions, outputs_of
+from lsg_convert.verification.check import Check
+from lsg_convert.verification.compute import asking_the_source, only_positions, outputs_of
 from lsg_convert.verification.lengths import drift_lengths
+from lsg_convert.verification.levels import Level
 from lsg_convert.verification.resemblance import BY_POSITION, resemblance
+from lsg_convert.verification.result import Measurement, NotRunError
 
 if TYPE_CHECKING:
     import torch
@@ -50,13 +52,15 @@ class OutputDrift(Check):
     def measure(self, subject: Subject) -> Measurement:
         if subject.record.is_lsg_source:
             raise NotRunError(_LSG_SOURCE)
-        source, converted = subject.both_models()
+        source, converted = subject.models.both()
         found: dict[int, Drift] = {}
         lengths = drift_lengths(subject.lsg, subject.source_max_len)
         with subject.reporter.stage("Measuring drift", len(lengths)) as advance:
             for number, length in enumerate(lengths):
                 batch = subject.inputs.batch(length, number)
-                found[length] = measure_drift(*(_outputs(subject, model, batch) for model in (source, converted)))
+                with asking_the_source():
+                    expected = _outputs(subject, source, batch)
+                found[length] = measure_drift(expected, _outputs(subject, converted, batch))
                 advance(1)
         return _judged(subject, found)
 
@@ -85,7 +89,8 @@ class DriftByPosition(Check):
         if itself is not None:
             measured += f" (the source itself, its window moved: {itself:.3f})"
         finite = all(value is None or value == value for value in (inside, beyond, itself))
-        return Measurement(finite, measured, None, None if finite else "not finite", {BY_POSITION: found.as_dict()})
+        problem = None if finite else "not finite"
+        return Measurement(None if finite else False, measured, None, problem, {BY_POSITION: found.as_dict()})
 
 
 CHECKS: tuple[type[Check], ...] = (OutputDrift, DriftByPosition)
@@ -145,4 +150,5 @@ def _judged(subject: Subject, found: dict[int, Drift]) -> Measurement:
     if any(drift.max_abs == float("inf") for drift in found.values()):
         problems.append("outputs are not finite")
     values = {"by_length": [{"length": at, **vars(drift)} for at, drift in found.items()]}
-    return Measurement(not problems, measured, ", ".join(thresholds) or None, "; ".join(problems) or None, values)
+    passed = False if problems else True if thresholds else None
+    return Measurement(passed, measured, ", ".join(thresholds) or None, "; ".join(problems) or None, values)

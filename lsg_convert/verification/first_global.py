@@ -48,14 +48,14 @@ def first_token(subject: Subject, token: int) -> FirstToken:
 
     plan, source = subject.plan, subject.source_weights
     config = plan.family.encoder_config(source.config)
-    word = source.view(plan.layout.word_embeddings)[token].float()
+    word = source.read(plan.layout.word_embeddings)[token].float()
     names = [plan.layout.name(name) for name in plan.family.type_tables]
-    types = [source.view(name)[0].float() for name in names if name in source.tensors]
+    types = [source.read(name)[0].float() for name in names if name in source.tensors]
     position: Any = 0.0
     for table in plan.family.positions[:1]:
         name, row = plan.layout.name(table.tensor), table.offset(config)
         if name in source.tensors:
-            position = source.view(name)[row].float()
+            position = source.read(name)[row].float()
         elif table.sinusoid is not None:
             position = SINUSOIDS[table.sinusoid](torch.tensor([row]), len(word))[0]
     return FirstToken(word, plan.family.word_scale(config), position, types)

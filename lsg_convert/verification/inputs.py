@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import RequestError
+from lsg_convert.families import Family
+from lsg_convert.verification.texts import Text
 
 if TYPE_CHECKING:
     import torch
-
-    from lsg_convert.verification.subject import Subject
 
 TARGET_TOKENS = 24
 _TAKE_TARGETS = ("AutoModel", "AutoModelForSeq2SeqLM")  # other heads of seq2seq models shift the input themselves
@@ -37,12 +37,21 @@ class Batch:
         return tokens if self.targets is None else {**tokens, "decoder_input_ids": self.targets}
 
 
+@dataclass
 class Inputs:
-    """Makes batches for a subject's models."""
+    """Makes batches of `text` for models of one kind, by their `tokenizer`.
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self._contents: dict[int, tuple[str, list[int]]] = {}
+    `rows` are those of the word embeddings, where they are known; `decoder_start` is the token that a decoder begins
+    with, None for models that take no decoder inputs; `as_choices` is how heads for multiple choice want them.
+    """
+
+    tokenizer: Any
+    text: Text
+    rows: int | None = None
+    decoder_start: int | None = None
+    as_choices: bool = False
+    device: str = "cpu"
+    _contents: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
 
     def batch(self, length: int, passage: int = 0, rows: int = 1, padding: int = 0, shorter: int = 0) -> Batch:
         """`rows` texts of `length` tokens, the special ones included, each from another passage on and by `shorter`
@@ -50,7 +59,7 @@ class Inputs:
         """
         names, ids = [], []
         for row in range(rows):
-            name, content = self.content(passage + row, length - row * shorter - len(self.prefix) - len(self.suffix))
+            name, content = self.content(passage + row, length - row * shorter - self.num_special)
             names.append(name)
             ids.append(self.frame(content))
         padded = f", padded to {length + padding}" if padding else ""
@@ -60,12 +69,10 @@ class Inputs:
         """A batch of token ids, shorter rows and all of them by `padding` padded on the right."""
         import torch
 
-        device, pad = self._subject.settings.device, self.tokenizer.pad_token_id or 0
-        length = max(map(len, rows)) + padding
-        ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=device)
-        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=device)
-        as_choices = self._subject.auto_class == "AutoModelForMultipleChoice"
-        return Batch(name, ids, mask, self._targets(rows) if self.takes_targets else None, as_choices)
+        pad, length = self.tokenizer.pad_token_id or 0, max(map(len, rows)) + padding
+        ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=self.device)
+        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=self.device)
+        return Batch(name, ids, mask, self._targets(rows), self.as_choices)
 
     def content(self, passage: int, count: int) -> tuple[str, list[int]]:
         """Name of a passage and `count` ids of text from there on, without special tokens; repeated where it ends.
@@ -74,13 +81,12 @@ class Inputs:
             RequestError: the tokenizer gives ids that the embeddings have no rows for.
         """
         if passage not in self._contents:
-            name, text = self._subject.text.starting_with(passage)
+            name, text = self.text.starting_with(passage)
             ids = list(self.tokenizer(text, add_special_tokens=False, truncation=False)["input_ids"])
             if not ids:
                 raise RequestError("the tokenizer makes no tokens of the text")
-            rows = self._subject.encoder_config.get("vocab_size")
-            if isinstance(rows, int) and max(ids) >= rows:
-                raise RequestError(f"the tokenizer gives id {max(ids)}, but the embeddings have {rows} rows")
+            if self.rows is not None and max(ids) >= self.rows:
+                raise RequestError(f"the tokenizer gives id {max(ids)}, but the embeddings have {self.rows} rows")
             self._contents[passage] = (name, ids)
         name, ids = self._contents[passage]
         return name, (ids * (max(count, 0) // len(ids) + 1))[: max(count, 0)]
@@ -88,10 +94,6 @@ class Inputs:
     def frame(self, content: list[int]) -> list[int]:
         """`content` between the special tokens that the tokenizer puts around a text."""
         return [*self.prefix, *content, *self.suffix]
-
-    @property
-    def tokenizer(self) -> Any:
-        return self._subject.tokenizer
 
     @property
     def prefix(self) -> list[int]:
@@ -103,9 +105,14 @@ class Inputs:
         """Special tokens after a text."""
         return self._special[1]
 
+    @property
+    def num_special(self) -> int:
+        """How many special tokens there are around a text."""
+        return len(self.prefix) + len(self.suffix)
+
     @cached_property
     def _special(self) -> tuple[list[int], list[int]]:
-        text = self._subject.text.starting_with(0)[1][:200]
+        text = self.text.starting_with(0)[1][:200]
         framed = list(self.tokenizer(text)["input_ids"])
         plain = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         for start in range(len(framed) - len(plain) + 1):
@@ -113,27 +120,20 @@ class Inputs:
                 return framed[:start], framed[start + len(plain) :]
         return [], []
 
-    @cached_property
-    def takes_targets(self) -> bool:
-        """Whether the model wants decoder inputs."""
-        import transformers
-
-        if not self._subject.family.is_seq2seq or self._subject.auto_class not in _TAKE_TARGETS:
-            return False
-        model_class = getattr(transformers, self._subject.architecture)
-        return "decoder_input_ids" in inspect.signature(model_class.forward).parameters
-
-    @property
-    def decoder_start(self) -> int:
-        """The token that the decoder begins with."""
-        config = self._subject.config
-        names = ("decoder_start_token_id", "bos_token_id", "pad_token_id")
-        return next((config[name] for name in names if config.get(name) is not None), 0)
-
-    def _targets(self, rows: list[list[int]]) -> torch.Tensor:
+    def _targets(self, rows: list[list[int]]) -> torch.Tensor | None:
         """Decoder inputs, teacher-forced: the text itself after the decoder's start token."""
         import torch
 
+        if self.decoder_start is None:
+            return None
         count = min(TARGET_TOKENS, min(map(len, rows)))
-        shifted = [[self.decoder_start, *row[: count - 1]] for row in rows]
-        return torch.tensor(shifted, device=self._subject.settings.device)
+        return torch.tensor([[self.decoder_start, *row[: count - 1]] for row in rows], device=self.device)
+
+
+def takes_targets(family: Family, architecture: str) -> bool:
+    """Whether a model of the library's class `architecture` wants decoder inputs."""
+    import transformers
+
+    if not family.is_seq2seq or family.heads[architecture].auto_class not in _TAKE_TARGETS:
+        return False
+    return "decoder_input_ids" in inspect.signature(getattr(transformers, architecture).forward).parameters

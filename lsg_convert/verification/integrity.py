@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from lsg_convert.common.files import printable
 from lsg_convert.folder.integrity import check_folder
-from lsg_convert.verification.check import Check, Level, Measurement, NotRunError
+from lsg_convert.plan.vocabulary_check import check_vocabulary
+from lsg_convert.verification.check import Check
+from lsg_convert.verification.levels import Level
+from lsg_convert.verification.result import Measurement, NotRunError
 from lsg_convert.verification.tensor_comparison import compare_tensors
 
 if TYPE_CHECKING:
@@ -88,6 +91,8 @@ class Tokenizer(Check):
         vocabulary = tokenizer.get_vocab()
         problems = []
         rows, largest = subject.encoder_config.get("vocab_size"), max(vocabulary.values())
+        if isinstance(rows, int):
+            check_vocabulary(subject.folder, type(tokenizer).__name__, len(vocabulary), rows)
         if isinstance(rows, int) and largest >= rows:
             problems.append(
                 f"id {largest} ({printable(_token(vocabulary, largest))}) has no row among {rows} embeddings"
@@ -114,8 +119,8 @@ class Loads(Check):
         return subject.model_bytes()
 
     def measure(self, subject: Subject) -> Measurement:
-        subject.converted_model()
-        info = subject.loading_info
+        subject.models.converted()
+        info = subject.models.loading_info
         missing, unexpected = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
         mismatched = sorted(str(item) for item in info.get("mismatched_keys", ()))
         problems = [f"mis-shaped: {_some(mismatched)}"] * bool(mismatched)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lsg_convert.verification.check import Check, Level, Measurement, NotRunError
+from lsg_convert.verification.check import Check
 from lsg_convert.verification.compute import encoder_states
 from lsg_convert.verification.inputs import Batch
 from lsg_convert.verification.lengths import window_lengths
+from lsg_convert.verification.levels import Level
+from lsg_convert.verification.result import Measurement, NotRunError
 
 if TYPE_CHECKING:
     import torch
@@ -41,17 +43,15 @@ class KernelParity(Check):
 
     def memory(self, subject: Subject) -> int:
         tokens = window_lengths(subject.lsg, subject.max_len)[-1] + subject.lsg.block_size
-        entries = subject.lsg.num_global_tokens + 2 * tokens
-        return (
-            subject.model_bytes() + 6 * 2 * int(subject.encoder_config[subject.family.num_heads]) * tokens * entries * 4
-        )
+        keys = subject.lsg.num_global_tokens + 2 * tokens
+        return subject.model_bytes() + 6 * 2 * int(subject.encoder_config[subject.family.num_heads]) * tokens * keys * 4
 
     def measure(self, subject: Subject) -> Measurement:
-        model = subject.converted_model()
+        model = subject.models.converted()
         layers = lsg_layers(model)
         if not layers:
             raise NotRunError("no layer of this model has LSG attention: its encoder is not part of it")
-        tolerance, worst, place, compared = subject.settings.tolerance, 0.0, "", 0
+        tolerance, worst, position, compared = subject.settings.tolerance, 0.0, "", 0
         batches = window_batches(subject)
         with subject.reporter.stage("Comparing attention", len(batches)) as advance:
             for batch in batches:
@@ -60,15 +60,15 @@ class KernelParity(Check):
                 for layer, value in differences.items():
                     compared += 1
                     if not value <= worst:
-                        worst, place = value, f"{layer}, {batch.name}"
+                        worst, position = value, f"{layer}, {batch.name}"
                 advance(1)
         passed = bool(worst <= tolerance)
         lengths = sorted({batch.ids.shape[1] for batch in batches})
         measured = f"max |Δ| {worst:.1e} in {len(layers)} layers at {', '.join(map(str, lengths))} tokens"
-        values = {"max_abs": worst, "place": place, "layers": len(layers), "lengths": lengths}
+        values = {"max_abs": worst, "position": position, "layers": len(layers), "lengths": lengths}
         if not compared:
             raise NotRunError("no layer was run: its attention could not be compared")
-        return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else place, values)
+        return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else position, values)
 
 
 CHECKS: tuple[type[Check], ...] = (KernelParity,)
@@ -95,7 +95,7 @@ def distinct_tokens(subject: Subject, length: int, seed: int) -> list[int]:
     rows = int(subject.encoder_config["vocab_size"])
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed)).tolist()
     content = [token for token in order if token not in special][:length]
-    count = length - len(subject.inputs.prefix) - len(subject.inputs.suffix)
+    count = length - subject.inputs.num_special
     return subject.inputs.frame((content * (count // len(content) + 1))[:count])
 
 

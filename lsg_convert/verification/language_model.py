@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lsg_convert.verification.compute import only_positions, outputs_of
+from lsg_convert.verification.compute import asking_the_source, only_positions, outputs_of
 from lsg_convert.verification.inputs import Batch
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def loss_of_masked(subject: Subject, source: Any, converted: Any) -> Losses:
     import torch
 
     inputs = subject.inputs
-    special = len(inputs.prefix) + len(inputs.suffix)
+    special = inputs.num_special
     _, content = inputs.content(0, subject.max_len - special)
     drawn = torch.rand(len(content), generator=torch.Generator().manual_seed(0)) < _MASKED_SHARE
     window = min(subject.source_max_len - special, len(content))
@@ -53,7 +53,9 @@ def loss_of_masked(subject: Subject, source: Any, converted: Any) -> Losses:
         parts = [total(model, start, min(start + length, len(content))) for start in range(0, len(content), length)]
         return sum(loss for loss, _ in parts) / max(1, sum(count for _, count in parts))
 
-    return Losses(mean(converted, len(content)), subject.max_len, mean(source, window), window + special)
+    with asking_the_source():
+        expected = mean(source, window)
+    return Losses(mean(converted, len(content)), subject.max_len, expected, window + special)
 
 
 def loss_of_targets(subject: Subject, source: Any, converted: Any) -> Losses:
@@ -61,7 +63,7 @@ def loss_of_targets(subject: Subject, source: Any, converted: Any) -> Losses:
     import torch
 
     inputs = subject.inputs
-    special = len(inputs.prefix) + len(inputs.suffix)
+    special = inputs.num_special
     _, content = inputs.content(0, subject.max_len - special)
     count = min(_TARGET_TOKENS, len(content), subject.source_max_len - 1)
     start = torch.tensor([[inputs.decoder_start, *inputs.prefix, *content[: count - 1 - len(inputs.prefix)]]])
@@ -73,7 +75,9 @@ def loss_of_targets(subject: Subject, source: Any, converted: Any) -> Losses:
         return _summed_loss(outputs_of(model, batch)["logits"][0], labels) / len(labels)
 
     short = min(subject.source_max_len, subject.max_len)
-    return Losses(mean(converted, subject.max_len), subject.max_len, mean(source, short), short)
+    with asking_the_source():
+        expected = mean(source, short)
+    return Losses(mean(converted, subject.max_len), subject.max_len, expected, short)
 
 
 def _summed_loss(logits: Any, tokens: list[int]) -> float:

@@ -8,7 +8,7 @@ DEFAULT_SOURCE_LENGTH = 512  # of a source that has no position table and so no 
 
 
 def dense_lengths(options: LSGOptions, limit: int) -> list[int]:
-    """Lengths at which every query attends every key: half a block and a bit, a block, between, and the dense limit.
+    """Lengths at which every query attends to every key: half a block and a bit, a block, between, and the dense limit.
 
     Of a source that takes less than that, the same parts of what it takes.
     """
@@ -19,7 +19,7 @@ def dense_lengths(options: LSGOptions, limit: int) -> list[int]:
 def window_lengths(options: LSGOptions, limit: int) -> list[int]:
     """Lengths at which blocks see windows: just above the dense limit, unaligned, aligned.
 
-    The last is long enough for a block with sparse entries on both sides.
+    The last is long enough for a block with sparse tokens on both sides.
     """
     block = options.block_size
     reach = -(-options.sparse_block_size * options.sparsity_factor // block) if options.has_sparse else 0

@@ -14,7 +14,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
-from lsg_convert.families import Family
+from lsg_convert.families import Family, dense_model_type
 from lsg_convert.folder.auxiliary_files import copy_tokenizer
 from lsg_convert.folder.model_loading import load_model
 from lsg_convert.folder.trusted_code import FolderCode
@@ -74,7 +74,9 @@ def load_tokenizer(folder: Path, texts: Iterable[str], proven: bool = False) -> 
         view = Path(name)
         copy_tokenizer(folder, view)
         config = without_foreign_keys(read_json_object(safe_file(folder, "config.json"), CONFIG_LIMIT))
-        (view / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        (view / "config.json").write_text(
+            json.dumps(config | {"model_type": dense_model_type(config)}), encoding="utf-8"
+        )
         if not proven:
             prove_tokenizer(view, texts)
         return AutoTokenizer.from_pretrained(view, trust_remote_code=False, local_files_only=True)

@@ -6,9 +6,6 @@ import errno
 import re
 from pathlib import Path
 
-from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable
-
 RUNTIME = 450 * 10**6  # Python, torch, transformers and a tokenizer
 # How allocators and the system's loader say it, whatever the type of their error: torch's are RuntimeErrors.
 _NO_MEMORY = re.compile(
@@ -16,22 +13,6 @@ _NO_MEMORY = re.compile(
     r"|unable to allocate",
     re.IGNORECASE,
 )
-_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-def parse_memory(size: str | int | None) -> int | None:
-    """Bytes in a size like `4GB`, `500MiB` or `1000000`; None is no limit of the user's.
-
-    Raises:
-        RequestError: it is not a size.
-    """
-    if size is None or isinstance(size, int):
-        return size
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", size)
-    unit = _UNITS.get(match[2].upper()) if match else None
-    if match is None or unit is None:
-        raise RequestError(f"--max-memory {printable(size)!r} is not a size.", "Give a number with MB or GB, like 4GB.")
-    return int(float(match[1]) * unit)
 
 
 def available_memory() -> int | None:

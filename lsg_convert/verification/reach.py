@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lsg_convert.verification.check import Check, Level, Measurement, NotRunError
+from lsg_convert.verification.check import Check
 from lsg_convert.verification.compute import Difference, encoder_states, tensor_difference
 from lsg_convert.verification.language_model import MOST_LOGIT_BYTES, loss_of_masked, loss_of_targets
+from lsg_convert.verification.levels import Level
 from lsg_convert.verification.resemblance import WHOLE_TEXT
+from lsg_convert.verification.result import Measurement, NotRunError
 
 if TYPE_CHECKING:
     import torch
@@ -36,14 +38,14 @@ class Reproducible(Reach):
     def measure(self, subject: Subject) -> Measurement:
         import torch
 
-        model, batch = subject.converted_model(), subject.inputs.batch(subject.max_len)
+        model, batch = subject.models.converted(), subject.inputs.batch(subject.max_len)
         with subject.reporter.stage(f"Reading {subject.max_len:,} tokens twice"):
             first = subject.remember(WHOLE_TEXT, lambda: encoder_states(model, batch))
             second = encoder_states(model, batch)
         finite = bool(torch.isfinite(first).all())
         difference = tensor_difference(first, second, batch, 0.0, "states")
         problems = [] if finite else ["not finite"]
-        problems += [f"two runs differ: {difference.place}"] * bool(finite and difference.value > 0)
+        problems += [f"two runs differ: {difference.position}"] * bool(finite and difference.value > 0)
         measured = f"{subject.max_len:,} tokens: {'finite' if finite else 'not finite'}, two runs |Δ| {difference}"
         return Measurement(not problems, measured, "0", "; ".join(problems) or None, {"max_abs": difference.value})
 
@@ -61,7 +63,7 @@ class Together(Reach):
         inputs, padding = subject.inputs, _padding(subject)
         batch = inputs.batch(subject.max_len, rows=2, shorter=padding)
         alone = inputs.batch(subject.max_len - padding * self.row, self.row)
-        model, tolerance = subject.converted_model(), subject.settings.tolerance
+        model, tolerance = subject.models.converted(), subject.settings.tolerance
 
         def compare(remembered: bool) -> Difference:
             whole = WHOLE_TEXT if self.row == 0 else None
@@ -75,7 +77,7 @@ class Together(Reach):
                 difference, note = _in_double(model, compare), " (in float64: a choice of keys was within rounding)"
         measured = f"|Δ| {difference} {self.what.format(padding=padding)}{note}"
         passed, values = difference.value <= tolerance, {"max_abs": difference.value}
-        return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else difference.place, values)
+        return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else difference.position, values)
 
 
 class BatchInvariant(Together):
@@ -93,7 +95,7 @@ class PaddingInvariant(Together):
 
     def measure(self, subject: Subject) -> Measurement:
         if subject.lsg.attend_masked_runs and subject.lsg.sparsity_type == "bos_pooling":
-            raise NotRunError("attend_masked_runs: published checkpoints of this kind attend padding, and are kept so")
+            raise NotRunError("attend_masked_runs: published checkpoints of this kind attend to padding")
         return super().measure(subject)
 
 
@@ -112,13 +114,14 @@ class LanguageModelLoss(Check):
         return subject.model_bytes(2) + states + 2 * min(MOST_LOGIT_BYTES, subject.logit_bytes(subject.max_len // 6))
 
     def measure(self, subject: Subject) -> Measurement:
-        source, converted = subject.both_models()
+        source, converted = subject.models.both()
         with subject.reporter.stage("Measuring the loss"):
             found = _LOSSES[subject.auto_class](subject, source, converted)
         finite = found.long < float("inf") and found.source < float("inf")
         measured = f"{found.long:.3f} nats at {found.long_tokens:,} tokens; "
         measured += f"source {found.source:.3f} at {found.source_tokens:,}"
-        return Measurement(finite, measured, None, None if finite else "not finite", vars(found))
+        problem = None if finite else "not finite"
+        return Measurement(None if finite else False, measured, None, problem, vars(found))
 
 
 CHECKS: tuple[type[Check], ...] = (LanguageModelLoss, Reproducible, BatchInvariant, PaddingInvariant)
@@ -131,7 +134,7 @@ def _padding(subject: Subject) -> int:
 
 
 def _chooses(subject: Subject) -> bool:
-    """Whether sparse entries are chosen by comparing numbers, so that rounding can tip the balance between two."""
+    """Whether sparse tokens are chosen by comparing numbers, so that rounding can tip the balance between two."""
     return subject.lsg.has_sparse and subject.lsg.sparsity_type in ("norm", "lsh")
 
 

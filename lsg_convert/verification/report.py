@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lsg_convert.common.errors import VerificationError
 from lsg_convert.common.from_json import from_json
+from lsg_convert.common.json_files import json_text
 from lsg_convert.folder.report import FAILED, NOT_RUN, PARTIAL, PASSED, Verdict, VerificationReport
-from lsg_convert.verification.check import Level, Result
+from lsg_convert.verification.levels import Level
+from lsg_convert.verification.result import Result
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Report:
 
     def to_json(self) -> str:
         """The report as JSON."""
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+        return json_text(self.as_dict())
 
     def raise_if_failed(self) -> None:
         """Raise VerificationError that names every check that failed."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from lsg_convert.verification.compute import encoder_states
+from lsg_convert.verification.compute import asking_the_source, encoder_states
 
 if TYPE_CHECKING:
     import torch
@@ -46,13 +46,14 @@ class Resemblance:
 
 def resemblance(subject: Subject) -> Resemblance:
     """Read one long text with both models, the source in windows, and compare token by token."""
-    inputs, special = subject.inputs, len(subject.inputs.prefix) + len(subject.inputs.suffix)
+    inputs, special = subject.inputs, subject.inputs.num_special
     _, content = inputs.content(0, subject.max_len - special)
     window = min(subject.source_max_len, subject.max_len) - special
     found = Resemblance(subject.source_max_len, subject.lsg.dense_limit, subject.max_len)
-    source, converted = subject.both_models()
+    source, converted = subject.models.both()
     with subject.reporter.stage("Comparing token by token"):
-        theirs = _in_windows(subject, source, content, window, 0)
+        with asking_the_source():
+            theirs = _in_windows(subject, source, content, window, 0)
         center = theirs.mean(0)
         inside = _states(subject, converted, content[:window])
         found.lines["inside"] = _binned(_similar(inside, theirs[: len(inside)], center), len(content))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lsg_convert.common.errors import LSGConvertError, RequestError
-from lsg_convert.common.files import printable
+from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.common.quiet import libraries_quiet
+from lsg_convert.common.sizes import parse_size
 from lsg_convert.folder.card import updated_card
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import draw_verification
@@ -17,22 +18,24 @@ from lsg_convert.folder.record import RECORD_NAME, Record, read_record, record_t
 from lsg_convert.folder.report import NOT_RUN
 from lsg_convert.folder.staging import replaced
 from lsg_convert.sources.resolve import Source, resolve_source
-from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach
-from lsg_convert.verification.check import Check, Level, applies, parse_level, run_check
-from lsg_convert.verification.memory import parse_memory
+from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach, stranger
+from lsg_convert.verification.check import Check, applies, run_check
+from lsg_convert.verification.levels import Level, parse_level
 from lsg_convert.verification.report import Report
 from lsg_convert.verification.resemblance import BY_POSITION
-from lsg_convert.verification.subject import Settings, Subject
+from lsg_convert.verification.settings import Settings
+from lsg_convert.verification.subject import Subject
 from lsg_convert.verification.texts import load_text
 
+# What a conversion runs: in seconds, and in the memory that one process has for two models.
+CONVERSION_CHECKS: tuple[type[Check], ...] = (*integrity.CHECKS, *exact_parity.CHECKS)
 ALL_CHECKS: tuple[type[Check], ...] = (
-    *integrity.CHECKS,
-    *exact_parity.CHECKS,
+    *CONVERSION_CHECKS,
+    *stranger.CHECKS,
     *kernel_parity.CHECKS,
     *drift.CHECKS,
     *reach.CHECKS,
 )
-_DTYPES = ("float32", "float16", "bfloat16")
 
 
 def verify(
@@ -62,31 +65,33 @@ def verify(
         RequestError: there is no such folder, source or text, or an option makes no sense.
     """
     reporter = reporter or SilentReporter()
-    settings = _settings(atol, max_kl, min_agreement, device, dtype, max_memory, trust_remote_code)
+    memory = None if max_memory is None else parse_size(max_memory, "--max-memory", "4GB")
+    settings = Settings(atol, max_kl, min_agreement, device, dtype, memory, trust_remote_code)
+    settings.check()
     last, passages = parse_level(level), load_text(text)
-    place = find_converted_folder(folder)
-    record = read_record(place)
-    original, no_source = _find_source(place, record, source, revision, token, cache_dir, reporter)
-    subject = Subject(place, record, original, passages, settings, no_source, reporter=reporter)
+    found = find_converted_folder(folder)
+    record = read_record(found)
+    original, no_source = _find_source(found, record, source, revision, token, cache_dir, reporter)
+    subject = Subject(found, record, original, passages, settings, no_source, reporter=reporter)
     with libraries_quiet():
         report = run_checks(subject, last)
-    keep_report(place, record, report)
+    keep_report(found, record, report)
     return report
 
 
 def verify_conversion(folder: Path, source: Source, record: Record, reporter: Reporter) -> Report:
     """What a conversion verifies of the folder it has just written: integrity and exact parity."""
     subject = Subject(folder, record, source, load_text(), Settings(), fresh=True, reporter=reporter)
-    return run_checks(subject, Level.EXACT)
+    return run_checks(subject, Level.EXACT, CONVERSION_CHECKS)
 
 
-def run_checks(subject: Subject, last: Level) -> Report:
-    """Run every check up to the level `last` that means anything for this model."""
+def run_checks(subject: Subject, last: Level, kinds: Sequence[type[Check]] | None = None) -> Report:
+    """Run every check of `kinds` (all, unless given) up to the level `last` that means anything for this model."""
     results = []
-    checks = [check() for check in ALL_CHECKS if check.level <= last]
+    checks = [check() for check in (ALL_CHECKS if kinds is None else kinds) if check.level <= last]
     for number, check in enumerate(checks):
         if not any("source" in later.needs for later in checks[number:]):
-            subject.release_source()
+            subject.models.release_source()
         if applies(check, subject):
             results.append(run_check(check, subject))
     return Report(tuple(results), last, _circumstances(subject))
@@ -106,40 +111,14 @@ def keep_report(folder: Path, record: Record, report: Report) -> None:
     try:
         draw_verification(folder, _curves(report))
         for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(folder, record))):
-            with replaced(folder / name) as place:
-                place.write_text(text, encoding="utf-8")
+            with replaced(folder / name) as path:
+                path.write_text(text, encoding="utf-8")
     except OSError:
         return
 
 
 def _curves(report: Report) -> dict[str, Any] | None:
     return next((result.values[BY_POSITION] for result in report.results if BY_POSITION in result.values), None)
-
-
-def _settings(
-    atol: float | None,
-    max_kl: float | None,
-    min_agreement: float | None,
-    device: str,
-    dtype: str,
-    max_memory: str | int | None,
-    trust_remote_code: bool,
-) -> Settings:
-    for name, value, high in (("atol", atol, None), ("max-kl", max_kl, None), ("min-agreement", min_agreement, 1.0)):
-        if value is not None and not 0 <= value <= (float("inf") if high is None else high):
-            raise RequestError(f"--{name} is {value}; allowed is 0 to {high or 'anything'}.")
-    if dtype not in _DTYPES:
-        raise RequestError(f"--dtype is {printable(dtype)!r}; allowed are {', '.join(_DTYPES)}.")
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise RequestError(
-            f"--device {printable(device)!r} cannot be used: {printable(str(error).splitlines()[0], 200)}",
-            "Use --device cpu.",
-        ) from error
-    return Settings(atol, max_kl, min_agreement, device, dtype, parse_memory(max_memory), trust_remote_code)
 
 
 def _find_source(
@@ -164,7 +143,7 @@ def _find_source(
     except LSGConvertError as error:
         if asked is not None:
             raise
-        return None, f"the source is not to be had: {error.message}"
+        return None, f"the source is unavailable: {error.message}"
 
 
 def _circumstances(subject: Subject) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lsg_convert.folder.tensors import tensor_entries
 from lsg_convert.plan.special_tokens import special_tokens
 from lsg_convert.plan.tensor_plan import TensorPlan
 from lsg_convert.sources.tensor_bytes import CHUNK, torch_dtype
+from lsg_convert.verification.byte_comparison import RTOL, Comparer, bytes_of, first_difference, index_of
 from lsg_convert.verification.first_global import first_token
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from lsg_convert.verification.subject import Subject
 
 _COMPUTED = ("new", "replace", "compute")
-_RTOL = {"F64": 1e-6, "F32": 1e-5, "F16": 2e-3, "BF16": 1.6e-2}  # of what is computed: machines round differently
 
 
 @dataclass
@@ -62,12 +62,12 @@ def compare_tensors(subject: Subject) -> TensorComparison:
 def _compare_copy(subject: Subject, tensor: TensorPlan) -> str | None:
     """What is wrong with a tensor that should have the source's bytes."""
     assert tensor.source is not None
-    expected = _bytes(subject.source_weights.view(tensor.source))
-    actual = _bytes(subject.weights.view(tensor.name))
-    place = _first_difference(expected, actual)
-    if place is None:
+    expected = bytes_of(subject.source_weights.read(tensor.source))
+    actual = bytes_of(subject.weights.read(tensor.name))
+    position = first_difference(expected, actual)
+    if position is None:
         return None
-    return _describe(subject, tensor, expected, actual, place)
+    return _describe(subject, tensor, expected, actual, position)
 
 
 def _compare_changed(subject: Subject, changed: dict[str, TensorPlan], result: TensorComparison) -> None:
@@ -84,7 +84,7 @@ def _compare_changed(subject: Subject, changed: dict[str, TensorPlan], result: T
         if is_globals and subject.plan.global_init == "random":
             problem = _drawn_globals(subject, tensor, tokens.first)
         else:
-            sink = _Comparer(subject.weights.view(entry.name), tensor.action not in _COMPUTED, tensor.dtype)
+            sink = Comparer(subject.weights.read(entry.name), tensor.action not in _COMPUTED, tensor.dtype)
             entry.write(cast("BinaryIO", sink))
             problem = _kept_rows(subject, tensor) or sink.problem
         if problem is None:
@@ -98,8 +98,8 @@ def _kept_rows(subject: Subject, tensor: TensorPlan) -> str | None:
     """What is wrong with the rows of a longer position table that the source has too."""
     if tensor.source is None or tensor.action not in ("extend", "compute"):
         return None
-    table = subject.source_weights.view(tensor.source)
-    rows = subject.weights.view(tensor.name)
+    table = subject.source_weights.read(tensor.source)
+    rows = subject.weights.read(tensor.name)
     kept = table.to(rows.dtype)
     different = (rows[: len(kept)] != kept).flatten(1).any(1)
     if not bool(different.any()):
@@ -114,7 +114,7 @@ def _drawn_globals(subject: Subject, tensor: TensorPlan, token: int) -> str | No
     """What is wrong with globals that were drawn at random: other machines draw others, but for row 0."""
     import torch
 
-    table, rtol = subject.weights.view(tensor.name).float(), _RTOL[tensor.dtype]
+    table, rtol = subject.weights.read(tensor.name).float(), RTOL[tensor.dtype]
     if not bool(torch.isfinite(table).all()):
         return "not finite"
     first = torch.as_tensor(first_token(subject, token).embedding())
@@ -125,9 +125,9 @@ def _explain_globals(subject: Subject, tensor: TensorPlan, token: int, problem: 
     """Say what row 0 lacks, if it is the first token's embedding but for one of its parts."""
     import torch
 
-    actual = subject.weights.view(tensor.name)[0].float()
+    actual = subject.weights.read(tensor.name)[0].float()
     expected = first_token(subject, token)
-    rtol = _RTOL[tensor.dtype]
+    rtol = RTOL[tensor.dtype]
     complete = expected.embedding()
     for lacking, row in expected.lacking().items():
         if torch.allclose(actual, row, rtol=rtol, atol=rtol) and not torch.allclose(
@@ -137,78 +137,16 @@ def _explain_globals(subject: Subject, tensor: TensorPlan, token: int, problem: 
     return problem
 
 
-class _Comparer:
-    """Takes the bytes that a conversion would write, and compares them with a tensor."""
-
-    def __init__(self, actual: torch.Tensor, exact: bool, dtype: str) -> None:
-        self._actual = _bytes(actual)
-        self._shape = tuple(actual.shape)
-        self._dtype = torch_dtype(dtype)
-        self._rtol = None if exact else _RTOL[dtype]
-        self._position = 0
-        self.problem: str | None = None
-
-    def write(self, chunk: Any) -> int:
-        """Compare the next bytes."""
-        import torch
-
-        expected = torch.frombuffer(bytearray(chunk), dtype=torch.uint8)
-        start, self._position = self._position, self._position + len(expected)
-        if self.problem is not None:
-            return len(expected)
-        actual = self._actual[start : self._position]
-        if self._rtol is None:
-            place = _first_difference(expected, actual)
-            if place is not None:
-                self.problem = self._at(start + place)
-        else:
-            ours, theirs = (part.clone().view(self._dtype).float() for part in (expected, actual))
-            different = (ours - theirs).abs() > self._rtol * (1 + ours.abs())
-            if bool(different.any()) or bool(theirs.isnan().any()):
-                self.problem = self._at(start + int(different.nonzero()[0]) * self._dtype.itemsize)
-        return len(expected)
-
-    def _at(self, byte: int) -> str:
-        index = _index(byte // self._dtype.itemsize, self._shape)
-        return f"row {index[0]} is not what the conversion makes of the source (first at {index})"
-
-
-def _describe(subject: Subject, tensor: TensorPlan, expected: torch.Tensor, actual: torch.Tensor, place: int) -> str:
+def _describe(subject: Subject, tensor: TensorPlan, expected: torch.Tensor, actual: torch.Tensor, position: int) -> str:
     """What a copied tensor holds instead of the source's values."""
     dtype = torch_dtype(tensor.dtype)
     for name, info in subject.source_weights.tensors.items():
         if name != tensor.source and info.shape == tensor.shape and info.dtype == tensor.dtype:
-            other = _bytes(subject.source_weights.view(name))
-            if _first_difference(other[:CHUNK], actual[:CHUNK]) is None and _first_difference(other, actual) is None:
+            other = bytes_of(subject.source_weights.read(name))
+            if first_difference(other[:CHUNK], actual[:CHUNK]) is None and first_difference(other, actual) is None:
                 return f"{tensor.name} holds the source's {name}"
-    element = place // dtype.itemsize
+    element = position // dtype.itemsize
     values = [
         part[element * dtype.itemsize :][: dtype.itemsize].clone().view(dtype).item() for part in (expected, actual)
     ]
-    return f"{tensor.name} at {_index(element, tensor.shape)} is {values[1]!r} instead of {values[0]!r}"
-
-
-def _bytes(tensor: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return tensor.contiguous().reshape(-1).view(torch.uint8)
-
-
-def _first_difference(expected: torch.Tensor, actual: torch.Tensor) -> int | None:
-    """Index of the first byte that differs."""
-    import torch
-
-    for start in range(0, len(expected), CHUNK):
-        ours, theirs = expected[start : start + CHUNK], actual[start : start + CHUNK]
-        if not torch.equal(ours, theirs):
-            return start + int((ours != theirs).nonzero()[0])
-    return None
-
-
-def _index(element: int, shape: tuple[int, ...]) -> list[int]:
-    """Coordinates of the `element`-th value of a tensor."""
-    index: list[int] = []
-    for size in reversed(shape):
-        element, place = divmod(element, max(size, 1))
-        index.insert(0, place)
-    return index
+    return f"{tensor.name} at {index_of(element, tensor.shape)} is {values[1]!r} instead of {values[0]!r}"

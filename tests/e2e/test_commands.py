@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import signal
@@ -119,12 +120,23 @@ class TestConvert:
         assert record["positions"] == "tile-all"
 
     def test_force_replaces(self, source: Path, tmp_path: Path) -> None:
-        (tmp_path / "out").mkdir()
+        """What lsg-convert wrote, and says so; nothing else, whatever it is."""
+        options = (source, "--output", "out", "--max-len", 128, "--force", "--no-verify")
+        assert lsg_convert(*options, cwd=tmp_path).code == 0
         (tmp_path / "out" / "old.txt").write_text("old")
-        done = lsg_convert(source, "--output", "out", "--max-len", 128, "--force", "--no-verify", cwd=tmp_path)
+        shown = lsg_convert(*options, "--dry-run", cwd=tmp_path)
+        assert "would be replaced" in shown.stdout
+        done = lsg_convert(*options, cwd=tmp_path)
         assert done.code == 0, done.output
+        assert "replaced the folder that lsg-convert had written" in done.stdout
         assert not (tmp_path / "out" / "old.txt").exists()
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
+        (tmp_path / "out" / "lsg_conversion.json").unlink()
+        before = contents(tmp_path)
+        refused = lsg_convert(*options, cwd=tmp_path)
+        assert refused.code == 2 and "only folders that lsg-convert wrote" in refused.stderr
+        assert "exists" in lsg_convert(*options, "--dry-run", cwd=tmp_path).stdout
+        assert contents(tmp_path) == before
 
     def test_converted_folder_is_a_source(self, source: Path, tmp_path: Path) -> None:
         options = ("--no-verify", "--json")
@@ -267,3 +279,27 @@ class TestEnds:
                 done = lsg_convert(*arguments, *form, cwd=tmp_path)
                 assert done.code in (2, 3)
                 assert token not in done.output
+
+
+def test_code_is_what_a_folder_carries(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    assert (
+        lsg_convert(
+            checkpoint("bert"), "--output", "out", "--no-verify", "--attention-backend", "cpp", cwd=tmp_path
+        ).code
+        == 0
+    )
+    carried = (tmp_path / "out" / "modeling_lsg_bert.py").read_text()
+    printed = lsg_convert("code", "bert", "--attention-backend", "cpp", cwd=tmp_path)
+    assert (printed.code, printed.stdout, printed.stderr) == (0, carried, "")
+    sha256 = hashlib.sha256(carried.encode()).hexdigest()
+    assert f"`modeling_lsg_bert.py`, SHA-256 `{sha256}`" in (tmp_path / "out" / "README.md").read_text()
+    written = lsg_convert("code", "bert", "--attention-backend", "cpp", "--output", "code.py", "--json", cwd=tmp_path)
+    assert (written.json["sha256"], (tmp_path / "code.py").read_text()) == (sha256, carried)
+    again = lsg_convert("code", "bert", "--output", "code.py", cwd=tmp_path)
+    assert again.code == 2 and "exists already" in again.stderr and (tmp_path / "code.py").read_text() == carried
+
+
+def test_code_of_an_unknown_family(tmp_path: Path) -> None:
+    done = lsg_convert("code", "encoder-decoder/brt", cwd=tmp_path)
+    assert done.code == 2 and "Did you mean encoder-decoder/bert" in done.stderr and not done.stdout
+    assert lsg_convert("code", "bert", "--output", "no/such/place.py", cwd=tmp_path).code == 3

@@ -33,7 +33,7 @@ FIGURES = """
 ## Measured
 
 `lsg-convert verify` on a tiny random checkpoint of every family, float32, on a CPU: the largest difference from the
-source below the dense limit as shipped and with the globals muted, and the largest difference of the attention of any
+source below the dense limit as shipped and without globals, and the largest difference of the attention of any
 layer from its definition above it.
 """
 
@@ -88,13 +88,13 @@ def families_table() -> str:
 
 def figures_table() -> str:
     """What `verify` measures."""
-    rows = [["`model_type`", "as shipped", "globals muted", "attention above the dense limit"]]
+    rows = [["`model_type`", "as shipped", "without globals", "attention above the dense limit"]]
     for name, checks in _verified():
         rows.append([f"`{name}`", *(_figure(checks, check) for check in _CHECKS)])
     return table(rows)
 
 
-_CHECKS = ("parity, as shipped", "parity, globals muted", "attention by definition")
+_CHECKS = ("parity, as shipped", "parity, without globals", "attention by definition")
 
 
 def _figure(checks: dict[str, dict[str, Any]], name: str) -> str:

@@ -8,21 +8,28 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from packaging.version import Version
 
 from tests.families.pairs import CASES, DENSE_LIMIT, USUAL, Pair, assert_same
 
 MakePair = Callable[..., Pair]
-BEFORE_5 = transformers.__version__.startswith("4.")
+release = Version(transformers.__version__)
+BEFORE_5 = release < Version("5.0.0")
+# From 5.0.0 on these two read a pooler's output and build no pooler; mended in 5.14.0.
+WITHOUT_POOLER = ("CamembertForMultipleChoice", "XLMRobertaForMultipleChoice")
+
+# The library's multiple-choice heads flatten [rows, choices, tokens] for their encoder, but for one input of these two.
+UNFLATTENED = {"ErnieForMultipleChoice": "task_type_ids", "DistilBertForMultipleChoice": "position_ids"}
 
 
 @torch.no_grad()
 def both(pair: Pair, **inputs: Any) -> tuple[Any, Any]:
     """What the converted model and the source return."""
-    try:
-        source = pair.source(**inputs)
-    except (TypeError, IndexError, RuntimeError) as error:
-        pytest.skip(f"the library's own head fails: {error}")  # 5.0.0: multiple choice without the pooler it needs
-    return pair.converted(**inputs), source
+    if pair.architecture in WITHOUT_POOLER and Version("5.0.0") <= release < Version("5.14.0"):
+        with pytest.raises((IndexError, TypeError)):
+            pair.source(**inputs)
+        pytest.skip(f"transformers {release} builds {pair.architecture} without the pooler that it reads")
+    return pair.converted(**inputs), pair.source(**inputs)
 
 
 @pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
@@ -82,6 +89,9 @@ def test_positions_and_types(pair: MakePair, model_type: str, architecture: str)
         given["position_ids"] = (order + table.offset(made.source.config.to_dict())).expand(shape)
     if not given:
         pytest.skip("the library's head takes none")
+    unflattened = UNFLATTENED.get(architecture)
+    if unflattened in given:
+        given[unflattened] = given[unflattened].reshape(-1, 20)
     assert_same(*both(made, **inputs, **given), made.num_globals_in_encoder_states)
 
 

@@ -11,7 +11,6 @@ from transformers.models.auto import modeling_auto
 
 import lsg_convert
 from lsg_convert.families import FAMILIES
-from lsg_convert.folder.remote_code import modeling_files
 from tests.families.make_docs import PAGE, families_table, family_lines
 from tests.families.pairs import MODEL_TYPES
 from tests.tiny import FAMILIES as TINY
@@ -52,24 +51,13 @@ def test_every_head_of_the_library_is_there(model_type: str) -> None:
 
 
 @pytest.mark.parametrize("model_type", list(FAMILIES))
-def test_modeling_file_names_all_that_ships(model_type: str) -> None:
-    """Releases before 5.1 copy only what the modeling file itself imports."""
-    family = FAMILIES[model_type]
-    path = PACKAGE / "modeling" / f"{family.modeling_file}.py"
-    imported = {
-        node.module
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.level == 1
-    }
-    assert imported == {Path(file).stem for file in modeling_files(family)} - {path.stem}
-
-
-@pytest.mark.parametrize("model_type", list(FAMILIES))
 def test_modeling_classes(model_type: str) -> None:
     """Each class has our config class, and the Auto class that its head is loaded by."""
     family = FAMILIES[model_type]
     module = __import__(f"lsg_convert.modeling.{family.modeling_file}", fromlist=["*"])
     for auto_class, reference in family.auto_map().items():
+        if auto_class == "AutoConfig":
+            assert getattr(module, reference.rpartition(".")[2]).model_type == family.lsg_model_type
         found = getattr(module, reference.rpartition(".")[2])
         assert found._auto_class == auto_class
         if auto_class != "AutoConfig":

@@ -52,6 +52,7 @@ def make_folder(root: Path, model_type: str, architecture: str) -> Path:
     else:
         source = make_checkpoint(model_type, architecture, folder / "source")
     result = convert(source, output=folder / "converted", verify=False, **OPTIONS)
+    convert(source, output=folder / "kernel", verify=False, **{**OPTIONS, "attention_backend": "cpp"})
     converted, tokenizer = result.load()
     inputs = make_inputs(converted.config, tokenizer)
     original_class = getattr(transformers, architecture)

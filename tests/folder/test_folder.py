@@ -1,35 +1,21 @@
 """A converted folder loads and computes the same on every supported release of transformers, without us and offline.
 
-`make matrix` runs these tests in one environment a release, on folders that other releases made too.
+`make matrix` loads folders in the same way on every release, each in an environment of its own.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.command import run
+from tests.folder.everywhere import FORMS, Findings, load_everywhere
 from tests.folder.make import MAX_LEN, make_folder, recipes
 
 RECIPES = list(recipes())
 ARCHITECTURES = [architecture for _, architecture in RECIPES]
-ELSEWHERE = Path(os.environ.get("LSG_CONVERT_FOLDERS", "nowhere"))
-MAKERS = sorted(path.name for path in ELSEWHERE.iterdir()) if ELSEWHERE.is_dir() else []
-
-Findings = dict[str, dict[str, Any]]
-
-
-def examine(root: Path, cwd: Path, how: str) -> Findings:
-    """Return what a fresh process finds out about the folders under `root`, by architecture."""
-    done = run([sys.executable, "-I", str(Path(__file__).with_name("load.py")), str(root), how], cwd=cwd, timeout=900)
-    assert done.code == 0, done.output
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +24,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     root = tmp_path_factory.mktemp("folders")
     for recipe in RECIPES:
         make_folder(root, *recipe)
-    return examine(root, tmp_path_factory.mktemp("empty"), "thoroughly")
-
-
-@pytest.fixture(scope="module", params=MAKERS)
-def found_elsewhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Findings:
-    """The outputs of folders that another release made."""
-    return examine(ELSEWHERE / request.param, tmp_path_factory.mktemp("empty"), "quickly")
+    return load_everywhere(Path(sys.executable), root, tmp_path_factory.mktemp("empty"), "thoroughly")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -58,27 +38,43 @@ class TestFolder:
 
     def test_computes_what_it_computed_for_its_maker(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["short"] <= 1e-5
-        assert found[architecture]["long"] <= 1e-5
+        assert found[architecture]["folder"] <= 1e-5
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_computes_the_same_in_every_form(self, found: Findings, architecture: str, form: str) -> None:
+        assert found[architecture][form] <= 1e-5
+        assert found[architecture]["links"], "the Hub's cache had files and not links"
+
+    def test_each_form_ran_its_own_code(self, found: Findings, architecture: str) -> None:
+        assert len(set(found[architecture]["modules"].values())) == len(FORMS)
+
+    def test_asks_for_trust_and_is_never_dense(self, found: Findings, architecture: str) -> None:
+        assert "untrusted_model" not in found[architecture]
+        assert found[architecture]["untrusted_error"] == "ValueError"
+        assert "trust_remote_code=True" in found[architecture]["untrusted_message"]
 
     def test_computes_the_same_by_the_compiled_kernel(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["cpp"] <= 1e-5
         assert found[architecture]["kernel"] or not shutil.which("g++"), "SDPA served"
 
-    def test_survives_save_pretrained(self, found: Findings, architecture: str) -> None:
-        assert found[architecture]["saved"] <= 1e-6
-        assert "lsg_attention.py" in found[architecture]["saved_files"]
+    def test_says_that_the_kernel_is_not_in_the_code(self, found: Findings, architecture: str) -> None:
+        assert "it is not in this folder's code" in found[architecture]["no_kernel"]
+        assert "--attention-backend cpp" in found[architecture]["no_kernel"]
+
+    def test_says_so_where_the_library_runs_another_folders_code(self, found: Findings, architecture: str) -> None:
+        assert found[architecture]["warned"] == found[architecture]["should_warn"]
+
+    def test_has_one_code_file_when_saved_again(self, found: Findings, architecture: str) -> None:
+        (name,) = (name for name in found[architecture]["saved_files"] if name.endswith(".py"))
+        assert name.startswith("modeling_lsg_")
 
     def test_takes_attention_options_when_loaded(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["block_size"] == 8
         assert found[architecture]["overridden"] > 1e-3
 
+    def test_tokenizer_loads_without_trust(self, found: Findings, architecture: str) -> None:
+        assert found[architecture]["same_tokens"]
+
     def test_tokenizer_knows_the_new_length(self, found: Findings, architecture: str) -> None:
         assert found[architecture]["model_max_length"] == MAX_LEN
         assert found[architecture]["tokens"] == MAX_LEN
-
-
-@pytest.mark.skipif(not MAKERS, reason="`make matrix` runs it: other releases of transformers have to make the folders")
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_computes_what_it_computed_on_another_release(found_elsewhere: Findings, architecture: str) -> None:
-    assert found_elsewhere[architecture]["short"] <= 1e-5
-    assert found_elsewhere[architecture]["long"] <= 1e-5

@@ -58,14 +58,16 @@ def test_a_plot_that_cannot_be_written_is_refused(name, complaint, tmp_path):
 
 
 def test_attention_can_be_computed_in_another_way_than_the_folder_says(folder):
-    report = run_benchmark(folder, lengths=[128], rounds=1, attention_backend="cpp")
+    report = run_benchmark(folder, lengths=[128], rounds=1, attention_backend="sdpa")
     assert len(report.rows()) == 1
-    assert any("attention_backend='cpp'" in note for note in report.notes)
+    assert any("attention_backend='sdpa'" in note for note in report.notes)
 
 
 def test_what_the_model_refuses_is_a_refused_request(folder):
     with pytest.raises(RequestError, match="attention_backend='nonsense': must be one of"):
         run_benchmark(folder, lengths=[128], rounds=1, attention_backend="nonsense")
+    with pytest.raises(RequestError, match="attention_backend='cpp': it is not in this folder's code"):
+        run_benchmark(folder, lengths=[128], rounds=1, attention_backend="cpp")
 
 
 def test_a_length_out_of_reach_is_refused(folder):

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from lsg_convert import Report, convert, verify
+from lsg_convert.verification import run
+from lsg_convert.verification.stranger import Stranger
 
 OPTIONS: dict[str, Any] = {"max_len": 136, "block_size": 16, "sparse_block_size": 16}
 
@@ -34,6 +36,19 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _without_stranger(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A process of its own takes seconds: tests that mean that check ask for `with_stranger`."""
+    if "with_stranger" not in request.fixturenames:
+        checks = tuple(check for check in run.ALL_CHECKS if check is not Stranger)
+        monkeypatch.setattr(run, "ALL_CHECKS", checks)
+
+
+@pytest.fixture
+def with_stranger() -> None:
+    """Let `verify` load folders as a stranger does, too."""
 
 
 @pytest.fixture(scope="session")

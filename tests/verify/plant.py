@@ -35,7 +35,7 @@ def edit_json(path: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
 
 def append_code(folder: Path, beside: str, code: str) -> str:
     """Append code to the modeling file that says `beside`; returns the file's name."""
-    path = next(path for path in sorted(folder.glob("lsg_*.py")) if beside in path.read_text(encoding="utf-8"))
+    path = next(path for path in sorted(folder.glob("modeling_lsg_*.py")) if beside in path.read_text(encoding="utf-8"))
     path.write_text(path.read_text(encoding="utf-8") + "\n\n" + code, encoding="utf-8")
     cover_up(folder)
     return path.name

@@ -14,9 +14,12 @@ from safetensors.torch import load_file, save_file
 import lsg_convert as package
 from lsg_convert import convert
 from lsg_convert.common.errors import RequestError, VerificationError
+from lsg_convert.common.from_json import from_json
 from lsg_convert.folder import global_tokens
 from lsg_convert.folder.record import read_record
-from lsg_convert.verification.check import Level, Result, parse_level
+from lsg_convert.folder.report import VerificationReport
+from lsg_convert.verification.levels import Level, parse_level
+from lsg_convert.verification.result import Result
 from tests.command import lsg_convert
 from tests.tiny import make_checkpoint
 from tests.verify.conftest import OPTIONS, Converted
@@ -78,6 +81,18 @@ class TestWhatCannotRun:
         assert "--max-memory is 0.1 GiB" in (report["loss"].reason or "")
         assert report["tensors"].passed
 
+    def test_where_the_source_raises_too_the_folder_is_not_to_blame(self, tmp_path: Path) -> None:
+        source = make_checkpoint("t5", None, tmp_path / "source")
+        for path in (source / "config.json", source / "generation_config.json"):
+            if path.exists():
+                path.write_text(json.dumps({**json.loads(path.read_text()), "decoder_start_token_id": None}))
+        output = convert(source, output=tmp_path / "converted", **OPTIONS).output
+        report = package.verify(output, level="exact")
+        assert not report.failed
+        assert report["greedy decoding"].status == "not run"
+        assert "the source raises ValueError" in (report["greedy decoding"].reason or "")
+        assert report["parity, without globals"].passed
+
     def test_another_model_as_source_is_told_apart(self, breakable: Maker, tmp_path: Path) -> None:
         other = make_checkpoint("bert", None, tmp_path / "other")
         tensors = load_file(other / "model.safetensors")
@@ -85,7 +100,7 @@ class TestWhatCannotRun:
         save_file(tensors, other / "model.safetensors", metadata={"format": "pt"})
         report = breakable("bert").verify(source=other)
         assert report["tensors"].passed is False
-        assert report["parity, globals muted"].passed is False
+        assert report["parity, without globals"].passed is False
 
     def test_a_folder_that_is_lsg_already_is_held_against_its_dense_weights(
         self, converted: Maker, tmp_path: Path
@@ -94,7 +109,7 @@ class TestWhatCannotRun:
         again = Converted(source, convert(source, output=tmp_path / "again", max_len=272).output)
         report = again.verify()
         assert report.verdict == "partial"
-        assert [result.name for result in report.results if result.passed is None] == [
+        assert [result.name for result in report.results if result.status == "not run"] == [
             "parity, as shipped",
             "drift",
             "drift by position",
@@ -126,7 +141,7 @@ class TestTrust:
             code.write(WROTE_MARKER.format(marker=str(marker)))
         assert folder.verify().failed
         assert not marker.exists()
-        assert folder.verify(trust_remote_code=True, level="exact")["parity, globals muted"].passed
+        assert folder.verify(trust_remote_code=True, level="exact")["parity, without globals"].passed
         assert marker.exists()
         assert not list(folder.folder.rglob("__pycache__"))
 
@@ -158,7 +173,10 @@ class TestOptions:
 
     def test_thresholds_of_drift_are_off_until_set(self, breakable: Maker) -> None:
         folder = breakable("bert")
-        assert folder.verify(level="drift")["drift"].tolerance is None
+        report = folder.verify(level="drift")
+        assert (report["drift"].status, report["drift"].tolerance) == ("measured", None)
+        assert report.verdict == "passed"
+        assert "8 passed, 2 measured, up to drift." in report.sentence
         report = folder.verify(level="drift", max_kl=1e-9, min_agreement=1.0)
         assert report["drift"].passed is False
         assert report["drift"].tolerance == "KL ≤ 1e-09, top-1 agreement ≥ 1"
@@ -229,6 +247,12 @@ class TestWhatStays:
         assert folder.verify(level="kernel").verdict == "passed"
         monkeypatch.undo()
         assert read_record(folder.folder) == before
+
+
+def test_records_of_earlier_versions_are_still_read() -> None:
+    check = {"name": "drift", "level": "drift", "status": "passed", "passed": True, "measured": "max |Δ| 0.1"}
+    report = from_json(VerificationReport, {"verdict": "passed", "level": "drift", "checks": [check]}, "report")
+    assert report.sentence == "Passed: all 1 checks, up to drift."
 
 
 def test_numbers_that_are_none_are_still_json() -> None:

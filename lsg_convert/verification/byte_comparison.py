@@ -1,0 +1,74 @@
+"""Comparing the bytes of a tensor with those that it should have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lsg_convert.sources.tensor_bytes import CHUNK, torch_dtype
+
+if TYPE_CHECKING:
+    import torch
+
+RTOL = {"F64": 1e-6, "F32": 1e-5, "F16": 2e-3, "BF16": 1.6e-2}  # of what is computed: machines round differently
+
+
+class Comparer:
+    """Takes the bytes that a conversion would write, and compares them with a tensor."""
+
+    def __init__(self, actual: torch.Tensor, exact: bool, dtype: str) -> None:
+        self._actual = bytes_of(actual)
+        self._shape = tuple(actual.shape)
+        self._dtype = torch_dtype(dtype)
+        self._rtol = None if exact else RTOL[dtype]
+        self._position = 0
+        self.problem: str | None = None
+
+    def write(self, chunk: Any) -> int:
+        """Compare the next bytes."""
+        import torch
+
+        expected = torch.frombuffer(bytearray(chunk), dtype=torch.uint8)
+        start, self._position = self._position, self._position + len(expected)
+        if self.problem is not None:
+            return len(expected)
+        actual = self._actual[start : self._position]
+        if self._rtol is None:
+            position = first_difference(expected, actual)
+            if position is not None:
+                self.problem = self._at(start + position)
+        else:
+            ours, theirs = (part.clone().view(self._dtype).float() for part in (expected, actual))
+            different = (ours - theirs).abs() > self._rtol * (1 + ours.abs())
+            if bool(different.any()) or bool(theirs.isnan().any()):
+                self.problem = self._at(start + int(different.nonzero()[0]) * self._dtype.itemsize)
+        return len(expected)
+
+    def _at(self, byte: int) -> str:
+        index = index_of(byte // self._dtype.itemsize, self._shape)
+        return f"row {index[0]} is not what the conversion makes of the source (first at {index})"
+
+
+def bytes_of(tensor: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+def first_difference(expected: torch.Tensor, actual: torch.Tensor) -> int | None:
+    """Index of the first byte that differs."""
+    import torch
+
+    for start in range(0, len(expected), CHUNK):
+        ours, theirs = expected[start : start + CHUNK], actual[start : start + CHUNK]
+        if not torch.equal(ours, theirs):
+            return start + int((ours != theirs).nonzero()[0])
+    return None
+
+
+def index_of(element: int, shape: tuple[int, ...]) -> list[int]:
+    """Coordinates of the `element`-th value of a tensor."""
+    index: list[int] = []
+    for size in reversed(shape):
+        element, coordinate = divmod(element, max(size, 1))
+        index.insert(0, coordinate)
+    return index

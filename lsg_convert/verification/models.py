@@ -1,0 +1,96 @@
+"""The two models that are compared: loaded when they are asked for, kept while they are of use, released."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsg_convert.common.files import printable
+from lsg_convert.common.progress import Reporter
+from lsg_convert.families import Family
+from lsg_convert.folder.trusted_code import FolderCode
+from lsg_convert.verification import loading
+from lsg_convert.verification.result import NotRunError
+
+
+@dataclass
+class Models:
+    """The source (of the library's class `architecture`) and the folder's model, in `dtype` on `device`.
+
+    `code` runs if it is ours or `trusted`. `cast` is the type that the folder's weights were rounded to, None where
+    they were not.
+    """
+
+    folder: Path
+    source_folder: Path | None
+    code: FolderCode
+    trusted: bool
+    family: Family
+    architecture: str
+    dtype: str
+    device: str
+    cast: str | None
+    reporter: Reporter
+    loading_info: dict[str, Any] = field(default_factory=dict)
+    _source: Any = None
+    _converted: tuple[dict[str, Any], Any] | None = None
+
+    def source(self) -> Any:
+        """The source, dense; kept until `release_source`. Raises NotRunError where it does not load."""
+        if self._source is None:
+            self._source = self._load_source()
+        return self._source
+
+    def _load_source(self) -> Any:
+        assert self.source_folder is not None
+        try:
+            with self.reporter.stage("Loading the source"):
+                model = loading.load_source_model(self.source_folder, self.architecture, self.dtype, self.device)
+        except Exception as error:  # of any kind; the folder is not to blame
+            raise NotRunError(f"the source does not load: {printable(error, 300)}") from error
+        if self.cast is not None:  # the folder's weights were rounded: so are these
+            import torch
+
+            model = model.to(getattr(torch, self.cast)).to(getattr(torch, self.dtype))
+        return model
+
+    def converted(self, **options: Any) -> Any:
+        """The folder's model, with fields of its configuration overridden; the last one asked for is kept."""
+        if self._converted is None or self._converted[0] != options:
+            self.release_converted()  # before the next one takes its memory
+            with self.reporter.stage("Loading the folder"):
+                model, self.loading_info = loading.load_converted_model(
+                    self.folder,
+                    self.code,
+                    self.family,
+                    self.family.lsg_class(self.architecture),
+                    self.dtype,
+                    self.device,
+                    self.trusted,
+                    **options,
+                )
+            self._converted = (options, model)
+        return self._converted[1]
+
+    def both(self, **options: Any) -> tuple[Any, Any]:
+        """The source and the folder's model; parts that neither has weights for are the same in both."""
+        source, converted = self.source(), self.converted(**options)
+        values = source.state_dict()
+        for name, tensor in converted.state_dict().items():
+            if name in self.loading_info["missing_keys"] and name in values:
+                tensor.copy_(values[name])
+        return source, converted
+
+    def release_source(self) -> None:
+        """Free the source's memory."""
+        if self._source is not None:
+            self._source = None
+            gc.collect()  # at once, although its hooks make it refer to itself
+
+    def release_converted(self) -> None:
+        """Free the folder's model's memory."""
+        if self._converted is not None:
+            self._converted = None
+            gc.collect()

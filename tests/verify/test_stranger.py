@@ -1,0 +1,112 @@
+"""What somebody meets who loads a folder without lsg-convert: by the library, in a fresh process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lsg_convert as package
+from lsg_convert import convert
+from lsg_convert.folder.record import read_record
+from lsg_convert.verification import stranger
+from lsg_convert.verification.result import Result
+from lsg_convert.verification.run import ALL_CHECKS, CONVERSION_CHECKS
+from tests.tiny import make_checkpoint
+from tests.verify.conftest import OPTIONS, Converted
+from tests.verify.plant import edit_json
+
+Maker = Callable[..., Converted]
+NAME = stranger.Stranger.name
+HEADS = [
+    ("bert", "BertForMaskedLM"),
+    ("bert", "BertForMultipleChoice"),
+    ("roberta", "RobertaForTokenClassification"),
+    ("bart", "BartModel"),
+    ("bart", "BartForConditionalGeneration"),
+    ("t5", "T5ForConditionalGeneration"),
+    ("distilbert", "DistilBertForMaskedLM"),
+    ("mpnet", "MPNetForMaskedLM"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _checks(with_stranger: None) -> None:
+    """These tests are about the check that the others leave out."""
+
+
+def result(folder: Path, **options: Any) -> Result:
+    return package.verify(folder, level="exact", **options)[NAME]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model_type", "architecture"), HEADS)
+def test_a_good_folder_is_its_source(model_type: str, architecture: str, converted: Maker) -> None:
+    found = result(converted(model_type, architecture).folder)
+    assert found.status == "passed", found
+    assert found.values["texts"] == 4 + len(stranger.PADDING_SIDES) + 1  # each length, padded, and once as a snapshot
+
+
+def test_a_tokenizer_class_that_the_model_cannot_take(breakable: Maker) -> None:
+    folder = breakable("distilbert").folder
+    for name in ("config.json", "tokenizer_config.json"):
+        edit_json(folder / name, lambda settings: settings.update(tokenizer_class="BertTokenizer"))
+    edit_json(folder / "tokenizer_config.json", lambda settings: settings.pop("model_input_names", None))
+    found = result(folder)
+    assert found.status == "failed"
+    assert "token_type_ids" in (found.reason or "")
+
+
+def test_only_code_that_was_compared_runs(breakable: Maker, tmp_path: Path) -> None:
+    folder, marker = breakable("bert").folder, tmp_path / "marker"
+    code = f"import pathlib\npathlib.Path({str(marker)!r}).write_text('ran')\nclass Evil: pass\n"
+    (folder / "modeling_evil.py").write_text(code)
+    edit_json(
+        folder / "config.json", lambda config: config["auto_map"].update(AutoModelForMaskedLM="modeling_evil.Evil")
+    )
+    edit_json(folder / "lsg_conversion.json", lambda record: record.update(auto_class=f"AutoModel\n{code}\n"))
+    found = result(folder)
+    assert found.status == "failed"
+    assert "modeling_evil" in (found.reason or "")
+    assert not marker.exists()
+
+
+def test_code_that_is_not_ours_is_not_run(breakable: Maker) -> None:
+    folder = breakable("bert").folder
+    with (folder / "modeling_lsg_bert.py").open("a") as code:
+        code.write("\n")
+    assert result(folder).status == "not run"
+
+
+def test_the_cards_code_is_what_the_card_says(converted: Maker) -> None:
+    for model_type, architecture in HEADS[:4]:
+        folder = converted(model_type, architecture).folder
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        snippets = stranger.card_snippets(read_record(folder))
+        assert snippets
+        assert all(snippet in card for snippet in snippets)
+
+
+def test_a_source_that_raises_too_is_nobodys_failure(tmp_path: Path) -> None:
+    source = make_checkpoint("bert-generation", None, tmp_path / "source")
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        settings = json.loads((source / name).read_text())
+        settings.pop("pad_token")
+        (source / name).write_text(json.dumps(settings))
+    found = result(convert(source, output=tmp_path / "converted", **OPTIONS).output)
+    assert found.status == "not run", found
+    assert "the source raises ValueError: Asking to pad" in (found.reason or "")
+
+
+def test_a_process_that_does_not_end_is_ended(breakable: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stranger, "_TIMEOUT", 0.2)
+    found = result(breakable("bert").folder)
+    assert (found.status, found.reason) == ("failed", "not done after 0 s")
+
+
+def test_a_conversion_leaves_it_to_verify() -> None:
+    assert stranger.Stranger in ALL_CHECKS
+    assert stranger.Stranger not in CONVERSION_CHECKS
