@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsg_convert.plan.tensor_plan import ACTION_LABELS
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
 Clean = Callable[[object], str]
 
-_ACTIONS = {
-    "extend": "rows repeated to the new length",
-    "compute": "sinusoids continued to the new length",
-    "new": "new: embeddings of the global tokens",
-    "zeros": "new: a bias towards the global tokens, 0",
-    "replace": "initialised anew",
-    "cast": "changed in type",
-    "drop": "left out: nothing reads it any more",
-}
 MOST_CHANGES = 20
 MOST_NAMES = 8
 MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
@@ -136,7 +129,7 @@ def changes_table(changes: Sequence[Mapping[str, Any]], clean: Clean) -> list[Re
     rows = [
         {
             "tensor": change["tensor"],
-            "what happens": _ACTIONS.get(change["action"], change["action"]),
+            "what happens": ACTION_LABELS.get(change["action"], change["action"]),
             "new shape": " × ".join(map(str, change["shape"])) if change.get("shape") else None,
             "type": change.get("dtype"),
         }

@@ -16,21 +16,13 @@ from lsg_convert.folder import markdown
 from lsg_convert.folder.card_metadata import source_metadata
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
 from lsg_convert.folder.record import Record
+from lsg_convert.plan.tensor_plan import ACTION_LABELS
 from lsg_convert.sources.resolve import Source
 
 _BEGIN, _END = "<!-- lsg-convert verify -->", "<!-- /lsg-convert verify -->"  # between them `verify` rewrites the card
 _MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
 _CARD_LIMIT = 16 * 2**20
 _TAGS = ("lsg", "long-context", "custom_code")
-_ACTIONS = {
-    "extend": "position rows repeated",
-    "compute": "sinusoids continued",
-    "new": "new",
-    "zeros": "new, zeros: a bias that training may change",
-    "cast": "cast",
-    "replace": "initialised again",
-    "drop": "left out (an index buffer)",
-}
 
 
 def write_card(folder: Path, source: Source, record: Record) -> None:
@@ -49,7 +41,7 @@ def render_card(folder: Path, inherited: Mapping[str, str | list[str]], record: 
         lsg=record.lsg,
         settings=asdict(record.lsg),
         attention_picture=ATTENTION,
-        actions=_ACTIONS,
+        actions=ACTION_LABELS,
         changed=[change for change in record.changes if change.action != "cast"],
         cast=sum(change.action == "cast" for change in record.changes),
         code_files={name: file for name, file in record.files.items() if name.startswith("modeling_lsg_")},

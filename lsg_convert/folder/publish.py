@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,7 @@ from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.integrity import FolderState, check_folder
 from lsg_convert.folder.upload import Upload, prepare
-from lsg_convert.sources.hub_download import quiet_hub, retrying
-from lsg_convert.sources.hub_errors import hub_error, status_of, without_password
+from lsg_convert.sources.hub_client import hub_error, quiet_hub, retrying, without_password
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -85,34 +84,49 @@ def push(
     files = {upload.name: upload.size for upload in uploads}
     api = HfApi(token=token)
     wanted = _repo_id(api, place, repo_id, offline=dry_run)
-
-    def result(**known: Any) -> PushResult:
-        values: dict[str, Any] = {
-            "repo_id": wanted,
-            "url": without_password(f"{api.endpoint}/{wanted}"),
-            "revision": revision or "main",
-        }
-        values |= {"private": private or None, "commit": None, "pull_request": None, "verified": verdict}
-        values |= {"dry_run": dry_run, "bytes": sum(files.values()), "files": files, "left_out": state.extra}
-        return PushResult(**(values | known))
-
+    planned = PushResult(
+        repo_id=wanted,
+        url=without_password(f"{api.endpoint}/{wanted}"),
+        revision=revision or "main",
+        private=private or None,
+        commit=None,
+        pull_request=None,
+        verified=verdict,
+        dry_run=dry_run,
+        bytes=sum(files.values()),
+        files=files,
+        left_out=state.extra,
+    )
     if dry_run:
-        return result()
+        return planned
     title = message or f"Add {place.resolve().name}, converted to LSG attention"
+    return _publish(api, planned, uploads, title, revision, create_pr, reporter)
+
+
+def _publish(
+    api: HfApi,
+    planned: PushResult,
+    uploads: list[Upload],
+    title: str,
+    revision: str | None,
+    create_pr: bool,
+    reporter: Reporter,
+) -> PushResult:
+    """Do what was planned; returns it with what came of it."""
+    wanted = planned.repo_id
     try:
         with quiet_hub():
-            is_private = _prepare(api, wanted, private, revision)
+            is_private = _prepare(api, wanted, bool(planned.private), revision)
             kept = RUN.keeping("the same command goes on where it stopped")
-            with kept, reporter.stage(f"Uploading {sum(files.values()) / 1e6:,.1f} MB to {wanted}"):
+            with kept, reporter.stage(f"Uploading {planned.bytes / 1e6:,.1f} MB to {wanted}"):
                 commit = _upload(api, wanted, uploads, title, revision, create_pr)
                 _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, uploads)
     except LSGConvertError:
         raise
     except Exception as error:
         raise hub_error(error, wanted, revision) from error
-    return result(
-        private=is_private, commit=commit.oid, pull_request=without_password(commit.pr_url) if create_pr else None
-    )
+    pull_request = without_password(commit.pr_url) if create_pr else None
+    return replace(planned, private=is_private, commit=commit.oid, pull_request=pull_request)
 
 
 def _fitness(state: FolderState, verify: bool) -> str:
@@ -144,13 +158,15 @@ def _repo_id(api: HfApi, folder: Path, repo_id: str | None, offline: bool) -> st
         )
     if len(parts) == 2:
         return name
+    from huggingface_hub.errors import LocalTokenNotFoundError
+
     try:
         with quiet_hub():
             return f"{retrying(api.whoami)['name']}/{name}"
     except Exception as error:
         if offline:  # a dry run needs no account
             return f"{YOUR_ACCOUNT}/{name}"
-        if status_of(error) is None and "token" in type(error).__name__.lower():
+        if isinstance(error, LocalTokenNotFoundError):
             raise OutsideError("you are not logged in to the Hub.", "run `hf auth login`, or give --token.") from error
         raise hub_error(error, name) from error
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, BinaryIO
-from typing import cast as cast_type
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lsg_convert.folder.global_tokens import EmbeddingTables, global_embeddings
 from lsg_convert.folder.writer import FileRange, TensorEntry
@@ -28,63 +28,74 @@ def tensor_entries(
     checkpoint: Checkpoint, plan: Plan, options: ConvertOptions, special_tokens: SpecialTokens
 ) -> list[TensorEntry]:
     """One entry a planned tensor; nothing is read before an entry is written."""
+    actions = _Actions(checkpoint, plan, options, special_tokens)
+    return [
+        TensorEntry(
+            tensor.name,
+            tensor.dtype,
+            tensor.shape,
+            partial(getattr(actions, tensor.action), tensor),
+            _range_of(checkpoint, tensor),
+        )
+        for tensor in plan.tensors
+    ]
 
-    def copy(tensor: TensorPlan, out: BinaryIO) -> None:
-        checkpoint.copy_bytes(_source(tensor), out)
 
-    def cast(tensor: TensorPlan, out: BinaryIO) -> None:
-        casting = _Casting(out, checkpoint.tensors[_source(tensor)].dtype, tensor.dtype)
-        checkpoint.copy_bytes(_source(tensor), cast_type("BinaryIO", casting))
+@dataclass(frozen=True)
+class _Actions:
+    """What a plan can do to a tensor: a method each, by the name that the plan has for it, writes the bytes."""
 
-    def extend(tensor: TensorPlan, out: BinaryIO) -> None:
-        dtype = checkpoint.tensors[_source(tensor)].dtype
-        table = _stored_rows(checkpoint, _source(tensor))
+    checkpoint: Checkpoint
+    plan: Plan
+    options: ConvertOptions
+    special_tokens: SpecialTokens
+
+    def copy(self, tensor: TensorPlan, out: BinaryIO) -> None:
+        """The source's bytes."""
+        self.checkpoint.copy_bytes(_source(tensor), out)
+
+    def cast(self, tensor: TensorPlan, out: BinaryIO) -> None:
+        """The source's numbers in another dtype."""
+        casting = _Casting(out, self.checkpoint.tensors[_source(tensor)].dtype, tensor.dtype)
+        self.checkpoint.copy_bytes(_source(tensor), cast("BinaryIO", casting))
+
+    def extend(self, tensor: TensorPlan, out: BinaryIO) -> None:
+        """The source's rows, repeated."""
+        dtype = self.checkpoint.tensors[_source(tensor)].dtype
+        table = _stored_rows(self.checkpoint, _source(tensor))
         target_length = tensor.shape[0] - tensor.offset
-        rows = source_rows(plan.positions, tensor.source_length, target_length, tensor.offset)
+        rows = source_rows(self.plan.positions, tensor.source_length, target_length, tensor.offset)
         for start in range(0, len(rows), _ROWS_PER_CHUNK):
             out.write(converted(table[rows[start : start + _ROWS_PER_CHUNK]], dtype, tensor.dtype).data)
 
-    def compute(tensor: TensorPlan, out: BinaryIO) -> None:
+    def compute(self, tensor: TensorPlan, out: BinaryIO) -> None:
+        """The source's sinusoids, continued."""
         assert tensor.sinusoid is not None
-        table = _float_rows(checkpoint, _source(tensor))
+        table = _float_rows(self.checkpoint, _source(tensor))
         check_sinusoids(_source(tensor), table, tensor.sinusoid)
         out.write(from_float32(table, tensor.dtype).data)
         for start in range(len(table), tensor.shape[0], _ROWS_PER_CHUNK):
             stop = min(start + _ROWS_PER_CHUNK, tensor.shape[0])
             out.write(from_float32(sinusoids(tensor.sinusoid, start, stop, table.shape[1]), tensor.dtype).data)
 
-    def new(tensor: TensorPlan, out: BinaryIO) -> None:
-        out.write(_globals(checkpoint, plan, options, special_tokens, tensor.dtype).data)
+    def new(self, tensor: TensorPlan, out: BinaryIO) -> None:
+        """Global embeddings for a source without."""
+        out.write(self._globals(tensor.dtype).data)
 
-    def replace(tensor: TensorPlan, out: BinaryIO) -> None:
-        rows = _globals(checkpoint, plan, options, special_tokens, tensor.dtype)
-        if options.keep_first_global_token:
-            kept = _stored_rows(checkpoint, _source(tensor))[0]
-            rows[0] = converted(kept, checkpoint.tensors[_source(tensor)].dtype, tensor.dtype)
+    def replace(self, tensor: TensorPlan, out: BinaryIO) -> None:
+        """Global embeddings instead of those of an LSG source."""
+        rows = self._globals(tensor.dtype)
+        if self.options.keep_first_global_token:
+            kept = _stored_rows(self.checkpoint, _source(tensor))[0]
+            rows[0] = converted(kept, self.checkpoint.tensors[_source(tensor)].dtype, tensor.dtype)
         out.write(rows.data)
 
-    def zeros(tensor: TensorPlan, out: BinaryIO) -> None:
+    def zeros(self, tensor: TensorPlan, out: BinaryIO) -> None:
+        """A bias that training may change."""
         out.write(bytes(prod(tensor.shape) * DTYPE_SIZES[tensor.dtype]))
 
-    produce: dict[str, Callable[[TensorPlan, BinaryIO], None]] = {
-        "copy": copy,
-        "cast": cast,
-        "extend": extend,
-        "compute": compute,
-        "new": new,
-        "replace": replace,
-        "zeros": zeros,
-    }
-    return [
-        TensorEntry(
-            tensor.name,
-            tensor.dtype,
-            tensor.shape,
-            lambda out, tensor=tensor: produce[tensor.action](tensor, out),  # type: ignore[misc]
-            _place(checkpoint, tensor),
-        )
-        for tensor in plan.tensors
-    ]
+    def _globals(self, dtype: str) -> numpy.ndarray:
+        return _globals(self.checkpoint, self.plan, self.options, self.special_tokens, dtype)
 
 
 class _Casting:
@@ -106,7 +117,7 @@ def _source(tensor: TensorPlan) -> str:
     return tensor.source
 
 
-def _place(checkpoint: Checkpoint, tensor: TensorPlan) -> FileRange | None:
+def _range_of(checkpoint: Checkpoint, tensor: TensorPlan) -> FileRange | None:
     """Where a tensor that does not change lies in the source, if that is safetensors."""
     if tensor.action != "copy":
         return None

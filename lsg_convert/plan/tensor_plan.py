@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from lsg_convert.families import Family
 from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS
@@ -11,18 +12,27 @@ from lsg_convert.plan.layout import Layout
 from lsg_convert.plan.options import ConvertOptions
 from lsg_convert.sources.checkpoint import Checkpoint
 
+Action = Literal["copy", "cast", "extend", "compute", "new", "replace", "zeros"]
+# What is said of every action that changes something, and of tensors that are dropped.
+ACTION_LABELS = {
+    "cast": "changed in type",
+    "extend": "position rows repeated to the new length",
+    "compute": "sinusoids continued to the new length",
+    "new": "new: embeddings of the global tokens",
+    "zeros": "new: a bias towards the global tokens, 0, that training may change",
+    "replace": "initialised again",
+    "drop": "left out: an index buffer that nothing reads any more",
+}
 _FLOATS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
 @dataclass(frozen=True)
 class TensorPlan:
-    """One tensor of the output. Actions: copy (bytes), cast, extend (repeat position rows), compute (sinusoids), new,
-    replace (globals), zeros.
-    """
+    """One tensor of the output, and what is done to get it: for each action `folder.tensors` has what writes it."""
 
     name: str
-    action: str
+    action: Action
     dtype: str
     shape: tuple[int, ...]
     source: str | None = None
@@ -60,7 +70,7 @@ def plan_tensors(
         elif name in tables and info.shape[0] - (offset := tables[name].offset(config)) < max_len:
             shape, length = (offset + max_len, *info.shape[1:]), info.shape[0] - offset
             sinusoid = tables[name].sinusoid
-            action = "extend" if sinusoid is None else "compute"
+            action: Action = "extend" if sinusoid is None else "compute"
             planned.append(TensorPlan(name, action, dtype, shape, source, offset, length, sinusoid))
         elif name == layout.global_embeddings and options.global_init is not None:
             planned.append(TensorPlan(name, "replace", dtype, info.shape, source))

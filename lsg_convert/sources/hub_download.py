@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
 from lsg_convert.common.files import read_json_object, user_path
 from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Advance, Reporter
-from lsg_convert.sources.hub_errors import hub_error, is_connection_error, is_offline, is_transient, status_of
-
-ATTEMPTS = 3
-_T = TypeVar("_T")
+from lsg_convert.sources.hub_client import (
+    hub_error,
+    is_connection_error,
+    is_offline,
+    quiet_hub,
+    retrying,
+    status_of,
+)
 
 _WANTED = re.compile(
     r"""config\.json | generation_config\.json | README\.md | LICEN[CS]E[\w.]* | NOTICE[\w.]* | lsg_conversion\.json
@@ -104,32 +106,6 @@ def select_files(repo_id: str, names: Sequence[str] | dict[str, int]) -> list[st
     return sorted({*weights, *(name for name in others if name not in twice)})
 
 
-def retrying(action: Callable[[], _T], attempts: int = ATTEMPTS, kept: Callable[[], int] = lambda: 0) -> _T:
-    """Run `action` again when the Hub or the network failed for the moment; what was transferred is kept by it.
-
-    `kept` is how much that is: as long as it grows, a failure does not count.
-    """
-    attempt, before = 1, kept()
-    while True:
-        try:
-            return action()
-        except Exception as error:  # noqa: PERF203
-            now = kept()
-            attempt, before = (1 if now > before else attempt), now
-            if attempt == attempts or not is_transient(error) or is_offline(error):
-                raise
-            time.sleep(_pause(error, attempt))
-            attempt += 1
-
-
-def _pause(error: BaseException, attempt: int) -> float:
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    try:
-        return min(max(float(headers.get("Retry-After", attempt)), 0.0), 60.0)
-    except ValueError:
-        return float(attempt)
-
-
 def _from_cache(
     repo_id: str, revision: str | None, cache_dir: str | Path | None, reason: Exception
 ) -> tuple[Path, str]:
@@ -164,23 +140,6 @@ def _blobs_folder(repo_id: str, cache_dir: str | Path | None) -> Path:
 
     root = user_path(cache_dir) if cache_dir else Path(constants.HF_HUB_CACHE)
     return root / f"models--{repo_id.replace('/', '--')}" / "blobs"
-
-
-@contextmanager
-def quiet_hub() -> Iterator[None]:
-    """Without huggingface_hub's own progress bars and warnings, which show addresses: ours are what is shown."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, logging
-
-    verbosity, disabled = logging.get_verbosity(), are_progress_bars_disabled()
-    logging.set_verbosity_error()
-    if not disabled:
-        disable_progress_bars()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if not disabled:
-            enable_progress_bars()
 
 
 @contextmanager
