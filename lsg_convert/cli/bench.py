@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,52 +12,44 @@ from lsg_convert.cli.console import Console
 from lsg_convert.common.errors import RequestError
 from lsg_convert.modeling.lsg_options import Backend
 
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="Model to compare with, at the same lengths. Default: what the folder's own record says.",
+        show_default=False,
+    ),
+]
+Lengths = Annotated[str, typer.Option(help="Lengths to measure, in tokens.")]
+Train = Annotated[bool, typer.Option("--train", help="Measure a training step too, not only a forward pass.")]
+AttentionBackend = Annotated[
+    Backend | None,
+    typer.Option(
+        help="How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
+        "Default: what the folder's config says.",
+        show_default=False,
+    ),
+]
+Rounds = Annotated[int, typer.Option(min=1, help="Runs of each side; sides take turns.")]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        help="Draw time and memory against length here (.svg, .png, .pdf). Needs the extra `plot`.",
+        show_default=False,
+    ),
+]
+
 
 def bench(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FOLDER]",
-            help="A converted folder. Default: the current folder if it is one, else the only one below it.",
-            show_default=False,
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            help="Model to compare with, at the same lengths. Default: what the folder's own record says.",
-            show_default=False,
-        ),
-    ] = None,
-    lengths: Annotated[str, typer.Option(help="Lengths to measure, in tokens.")] = "512,1024,2048,4096",
-    train: Annotated[
-        bool, typer.Option("--train", help="Measure a training step too, not only a forward pass.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.")] = "cpu",
-    dtype: Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Type to compute in.")] = "float32",
-    attention_backend: Annotated[
-        Backend | None,
-        typer.Option(
-            help="How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
-            "Default: what the folder's config says.",
-            show_default=False,
-        ),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Runs of each side; sides take turns.")] = 3,
-    trust_remote_code: Annotated[
-        bool,
-        typer.Option(
-            "--trust-remote-code",
-            help="Run the folder's modeling files although they are not those that lsg-convert ships.",
-        ),
-    ] = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            help="Draw time and memory against length here (.svg, .png, .pdf). Needs the extra `plot`.",
-            show_default=False,
-        ),
-    ] = None,
+    folder: p.Folder = None,
+    source: Source = None,
+    lengths: Lengths = "512,1024,2048,4096",
+    train: Train = False,
+    device: p.Device = "cpu",
+    dtype: p.ComputeDtype = "float32",
+    attention_backend: AttentionBackend = None,
+    rounds: Rounds = 3,
+    trust_remote_code: p.TrustRemoteCode = False,
+    plot: Plot = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
 ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 SOURCE_PANEL = "Where the source comes from"
+COMPUTING_PANEL = "Computing"
 RUN_PANEL = "This run"
 
 Model = Annotated[
@@ -15,6 +16,14 @@ Model = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="A folder, a well-known short name (bart-base), or a Hub id (facebook/bart-base).",
+        show_default=False,
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FOLDER]",
+        help="A converted folder. Default: the current folder if it is one, else the only one below it.",
         show_default=False,
     ),
 ]
@@ -53,5 +62,18 @@ Verify = Annotated[
     typer.Option(
         help="Check the new folder against its source (integrity and exact parity, some seconds).",
         rich_help_panel=RUN_PANEL,
+    ),
+]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.", rich_help_panel=COMPUTING_PANEL)]
+ComputeDtype = Annotated[
+    Literal["float32", "float16", "bfloat16"],
+    typer.Option(help="Type to compute in.", rich_help_panel=COMPUTING_PANEL),
+]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run the folder's modeling files although they are not those that lsg-convert ships.",
+        rich_help_panel=COMPUTING_PANEL,
     ),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,38 +9,35 @@ import typer
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
 
+RepoId = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[REPO_ID]",
+        help="Where to, e.g. me/lsg-bart-base-4096. Default: your own account and the folder's name.",
+        show_default=False,
+    ),
+]
+Private = Annotated[bool, typer.Option("--private", help="Make a new repository private.")]
+Revision = Annotated[str | None, typer.Option(help="Branch to upload to. Default: main.", show_default=False)]
+CreatePr = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")]
+Message = Annotated[str | None, typer.Option(help="Commit message.", show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be uploaded, with sizes; send nothing.")]
+NoVerify = Annotated[
+    bool,
+    typer.Option("--no-verify", help="Push also a folder that failed its verification or was changed since."),
+]
+
 
 def push(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FOLDER]",
-            help="A converted folder. Default: the current folder if it is one, else the only one below it.",
-            show_default=False,
-        ),
-    ] = None,
-    repo_id: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[REPO_ID]",
-            help="Where to, e.g. me/lsg-bart-base-4096. Default: your own account and the folder's name.",
-            show_default=False,
-        ),
-    ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
-    revision: Annotated[
-        str | None, typer.Option(help="Branch to upload to. Default: main.", show_default=False)
-    ] = None,
-    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")] = False,
-    message: Annotated[str | None, typer.Option(help="Commit message.", show_default=False)] = None,
+    folder: p.Folder = None,
+    repo_id: RepoId = None,
+    private: Private = False,
+    revision: Revision = None,
+    create_pr: CreatePr = False,
+    message: Message = None,
     token: p.Token = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be uploaded, with sizes; send nothing.")
-    ] = False,
-    no_verify: Annotated[
-        bool,
-        typer.Option("--no-verify", help="Push also a folder that failed its verification or was changed since."),
-    ] = False,
+    dry_run: DryRun = False,
+    no_verify: NoVerify = False,
     json: p.Json = False,
     quiet: p.Quiet = False,
 ) -> None:

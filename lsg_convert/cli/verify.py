@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,87 +12,76 @@ from lsg_convert.cli.console import Console
 
 CHECKS_PANEL = "Checks"
 
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="What it was converted from. Default: what the folder's own record says.",
+        rich_help_panel=p.SOURCE_PANEL,
+        show_default=False,
+    ),
+]
+Level = Annotated[
+    str | None,
+    typer.Option(
+        help="The last level to run: integrity, exact, kernel, drift, reach (or 1 to 5). Default: reach.",
+        rich_help_panel=CHECKS_PANEL,
+        show_default=False,
+    ),
+]
+Text = Annotated[
+    Path | None,
+    typer.Option(
+        help="Text to measure on. Default: a few paragraphs in several languages that come along.",
+        rich_help_panel=CHECKS_PANEL,
+        show_default=False,
+    ),
+]
+Atol = Annotated[
+    float | None,
+    typer.Option(
+        help="Largest difference of logits that counts as equal. Default: 1e-4 in float32.",
+        rich_help_panel=CHECKS_PANEL,
+        show_default=False,
+    ),
+]
+MaxKl = Annotated[
+    float | None,
+    typer.Option(
+        help="Fail when drift exceeds this Kullback-Leibler divergence (nats). Default: only report it.",
+        rich_help_panel=CHECKS_PANEL,
+        show_default=False,
+    ),
+]
+MinAgreement = Annotated[
+    float | None,
+    typer.Option(
+        help="Fail when the best token is the source's in fewer cases (0 to 1). Default: only report it.",
+        rich_help_panel=CHECKS_PANEL,
+        show_default=False,
+    ),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        help="Skip what would need more memory than this, e.g. 4GB.",
+        rich_help_panel=CHECKS_PANEL,
+        show_default=False,
+    ),
+]
+
 
 def verify(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FOLDER]",
-            help="A converted folder. Default: the current folder if it is one, else the only one below it.",
-            show_default=False,
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            help="What it was converted from. Default: what the folder's own record says.",
-            rich_help_panel=p.SOURCE_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    level: Annotated[
-        str | None,
-        typer.Option(
-            help="The last level to run: integrity, exact, kernel, drift, reach (or 1 to 5). Default: reach.",
-            rich_help_panel=CHECKS_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    text: Annotated[
-        Path | None,
-        typer.Option(
-            help="Text to measure on. Default: a few paragraphs in several languages that come along.",
-            rich_help_panel=CHECKS_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    atol: Annotated[
-        float | None,
-        typer.Option(
-            help="Largest difference of logits that counts as equal. Default: 1e-4 in float32.",
-            rich_help_panel=CHECKS_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    max_kl: Annotated[
-        float | None,
-        typer.Option(
-            help="Fail when drift exceeds this Kullback-Leibler divergence (nats). Default: only report it.",
-            rich_help_panel=CHECKS_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    min_agreement: Annotated[
-        float | None,
-        typer.Option(
-            help="Fail when the best token is the source's in fewer cases (0 to 1). Default: only report it.",
-            rich_help_panel=CHECKS_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps.", rich_help_panel=CHECKS_PANEL)
-    ] = "cpu",
-    dtype: Annotated[
-        Literal["float32", "float16", "bfloat16"],
-        typer.Option(help="Type to compute in.", rich_help_panel=CHECKS_PANEL),
-    ] = "float32",
-    max_memory: Annotated[
-        str | None,
-        typer.Option(
-            help="Skip what would need more memory than this, e.g. 4GB.",
-            rich_help_panel=CHECKS_PANEL,
-            show_default=False,
-        ),
-    ] = None,
-    trust_remote_code: Annotated[
-        bool,
-        typer.Option(
-            "--trust-remote-code",
-            help="Run the folder's modeling files although they are not those that lsg-convert ships.",
-            rich_help_panel=CHECKS_PANEL,
-        ),
-    ] = False,
+    folder: p.Folder = None,
+    source: Source = None,
+    level: Level = None,
+    text: Text = None,
+    atol: Atol = None,
+    max_kl: MaxKl = None,
+    min_agreement: MinAgreement = None,
+    device: p.Device = "cpu",
+    dtype: p.ComputeDtype = "float32",
+    max_memory: MaxMemory = None,
+    trust_remote_code: p.TrustRemoteCode = False,
     revision: p.Revision = None,
     token: p.Token = None,
     cache_dir: p.CacheDir = None,
