@@ -12,11 +12,11 @@ from transformers.utils import logging
 
 # Releases before 5.1 copy only the files that this one names, so it names all that it rests on.
 from .lsg_compat import run_layer  # noqa: F401
-from .lsg_cpp import chooses_cpp  # noqa: F401
+from .lsg_cpp import cpp_obstacle  # noqa: F401
 from .lsg_cpp_kernel import SOURCE  # noqa: F401
 from .lsg_eager import is_eager_on_cpu  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
-from .lsg_flex import chooses_flex  # noqa: F401
+from .lsg_flex import flex_obstacle  # noqa: F401
 from .lsg_linear import use_onednn_linears
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel

@@ -13,19 +13,21 @@ from .lsg_attention import lsg_attention  # noqa: F401
 from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
 from .lsg_bias import PositionBias  # noqa: F401
 from .lsg_compat import run_layer  # noqa: F401
-from .lsg_cpp import chooses_cpp  # noqa: F401
+from .lsg_cpp import cpp_obstacle  # noqa: F401
 from .lsg_cpp_kernel import SOURCE  # noqa: F401
 from .lsg_eager import is_eager_on_cpu  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
-from .lsg_flex import chooses_flex  # noqa: F401
+from .lsg_flex import flex_obstacle  # noqa: F401
 from .lsg_heads import LSGHead
 from .lsg_linear import OneDNNLinear  # noqa: F401
 from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_scores import LayerCall  # noqa: F401
-from .lsg_selection import select_entries  # noqa: F401
+from .lsg_selection import select_sparse_tokens  # noqa: F401
+from .lsg_self_attention import LSGSelfAttention  # noqa: F401
+from .lsg_sequence import Sequence  # noqa: F401
 from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
-from .lsg_training import trains_on_cpu  # noqa: F401
-from .lsg_windows import KeyMask  # noqa: F401
+from .lsg_training import training_obstacle  # noqa: F401
+from .lsg_windows import AttentionPlan  # noqa: F401
 
 
 class LSGPegasusConfig(PegasusConfig):
