@@ -24,7 +24,7 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lsg_convert.bench.meter import in_turns, measure
-from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
+from lsg_convert.modeling.lsg_attention import AttentionPlan, lsg_attention
 from lsg_convert.modeling.lsg_linear import use_onednn_linears
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES, LSGOptions
 
@@ -76,7 +76,6 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
     heads = [torch.randn(1, tokens + 1, HEADS, WIDTH, **options) for _ in range(3)]
     query, key, value = (part.transpose(1, 2) for part in heads)
     hidden = torch.randn(1, tokens, model_width, **options)
-    mask = KeyMask(None, 1, tokens, 1, True, torch.device(device))
     torchs = _Maps(model_width).to(device, dtype).requires_grad_(train)
     ours = copy.deepcopy(torchs)
     use_onednn_linears(ours)
@@ -88,7 +87,7 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
     for kind in SPARSITY_TYPES:
         for backend in ("sdpa",) if train or device != "cpu" else ("sdpa", "cpp"):
             lsg_options = LSGOptions(sparsity_type=kind, attention_backend=backend)
-            calls[f"{kind} {backend}"] = _lsg_call(query, key, value, mask, lsg_options)
+            calls[f"{kind} {backend}"] = _lsg_call(query, key, value, lsg_options)
     leaves = dict.fromkeys(calls, heads)
     leaves |= {TORCHS_MAPS: [hidden, *torchs.parameters()], "linear maps": [hidden, *ours.parameters()]}
     return {name: _step(call, leaves[name], train) for name, call in calls.items()}
@@ -110,9 +109,10 @@ class _Maps(nn.Module):
 
 
 def _lsg_call(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: KeyMask, options: LSGOptions
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, options: LSGOptions
 ) -> Callable[[], torch.Tensor]:
-    return lambda: lsg_attention(query, key, value, mask, options, WIDTH**-0.5)
+    plan = AttentionPlan(options, None, 1, query.shape[2] - options.num_global_tokens, query.device)
+    return lambda: lsg_attention(query, key, value, plan, WIDTH**-0.5)
 
 
 def _step(call: Callable[[], torch.Tensor], leaves: list[torch.Tensor], train: bool) -> Callable[[], Any]:

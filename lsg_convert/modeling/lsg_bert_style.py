@@ -16,7 +16,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import logging
 
-from .lsg_encoder import LSGEncoder, check_length, finish, refuse_attentions, refuse_head_mask, the_given
+from .lsg_encoder import LSGEncoder, check_length, format_output, refuse_attentions, refuse_head_mask, require_one_input
 
 logger = logging.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class LSGBertStyleModel(LSGEncoder):
     """
 
     global_embeddings_holder = "embeddings"
-    globals_before = "embeddings.LayerNorm"  # the submodule that gets the summed embeddings, and the globals with them
+    embedding_norm: str | None = "embeddings.LayerNorm"  # the submodule that normalises embeddings, if there is one
     attention_projections: tuple[str, ...] = ("query", "key", "value")  # and the output's, where it lies beside them
     further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
     can_decode = True  # whether the library's model knows is_decoder
@@ -44,7 +44,6 @@ class LSGBertStyleModel(LSGEncoder):
                 "LSG attention and its global tokens serve the bidirectional encoder (is_decoder=False)."
             )
         else:
-            self.get_submodule(self.globals_before).register_forward_pre_hook(self._prepend_globals)
             self.make_layers_lsg()
         self.post_init()
 
@@ -82,7 +81,7 @@ class LSGBertStyleModel(LSGEncoder):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As the library's model, for [batch, T] inputs; with attention over globals, sparse entries and windows."""
+        """As the library's model, for [batch, T] inputs; with LSG attention."""
         embedding_inputs = {
             "input_ids": input_ids,
             "token_type_ids": token_type_ids,
@@ -103,17 +102,28 @@ class LSGBertStyleModel(LSGEncoder):
             )
         refuse_attentions(output_attentions, self.config)
         refuse_head_mask(kwargs)
-        num_tokens = the_given(input_ids, inputs_embeds).shape[1]
+        num_tokens = require_one_input(input_ids, inputs_embeds).shape[1]
         if position_ids is None:
             check_length(num_tokens, self.max_tokens())
         encoded = self.encode(
             self.embed(**embedding_inputs), attention_mask, self.encoder_layers(), output_hidden_states, num_tokens
         )
-        return finish(self.pool(encoded), self.config, return_dict)
+        return format_output(self.pool(encoded), self.config, return_dict)
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
-        """What the first layer gets, [batch, G + T, width] or padded already; globals come in before the layer norm."""
-        return self.embeddings(**embedding_inputs)
+        """What the first layer gets, [batch, G + T, width] or padded already."""
+        return self.with_globals(self.embeddings(**embedding_inputs))
+
+    def with_globals(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """[batch, T, width] finished embeddings of tokens → [batch, G + T, width].
+
+        The library's module normalises every token on its own, so that globals can be normalised here.
+        """
+        globals_ = self.embed_globals()
+        if self.embedding_norm is not None:
+            globals_ = self.get_submodule(self.embedding_norm)(globals_)
+        globals_ = globals_.expand(embeddings.shape[0], -1, -1)
+        return self.prepend_globals(embeddings, self.embeddings.dropout(globals_))
 
     def pool(self, encoded: BaseModelOutput) -> BaseModelOutput:
         """Add the pooler's output, in models that can have a pooler; and a cache, empty, for which LM heads ask."""
@@ -130,6 +140,3 @@ class LSGBertStyleModel(LSGEncoder):
         """Tokens that the position table has rows for; families with a padding row count from the row after it."""
         table = self.embeddings.position_embeddings
         return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
-
-    def _prepend_globals(self, _: nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor:
-        return self.prepend_globals(inputs[0])

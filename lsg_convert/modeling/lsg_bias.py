@@ -25,7 +25,7 @@ class PositionBias:
         self._backwards: Tensor | None = None
 
     def by_distance(self, num_tokens: int) -> Tensor:
-        """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1: all that is ever asked of `relative`."""
+        """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1: nothing else is ever asked of `relative`."""
         if self._by_distance is None or self._by_distance.shape[1] != 2 * num_tokens - 1:
             distances = torch.arange(1 - num_tokens, num_tokens, device=self.globals.device)
             self._by_distance = self.relative(distances).movedim(-1, 0)
@@ -41,36 +41,36 @@ class PositionBias:
     def window(self, query_position: Tensor, key_position: Tensor, num_globals: int, num_tokens: int) -> Tensor:
         """Bias of a block's queries towards the keys of its window.
 
-        query_position: long [count, block], each block's in a row. key_position: long [B or 1, H or 1, count, W - G].
+        query_position: long [count, block], consecutive in a block. key_position: long [B or 1, H or 1, count, W - G].
         Returns [B or 1, H, count, block, W].
         """
         return self._of_positions(query_position, key_position, num_globals, num_tokens)
 
     def zero_gradients(self) -> tuple[Tensor, Tensor]:
-        """Zeros, float32, to which `give_back` adds: for `by_distance`, for `globals`."""
+        """Zeros, float32, to which `accumulate_grad` adds: for `by_distance`, for `globals`."""
         assert self._by_distance is not None
         by_distance, globals_ = (
             torch.zeros_like(part, dtype=torch.float32) for part in (self._by_distance, self.globals)
         )
         return by_distance, globals_
 
-    def give_back(
+    def accumulate_grad(
         self,
         gradient: Tensor,
         query_position: Tensor,
         key_position: Tensor,
         num_globals: int,
-        of_distance: Tensor,
-        of_globals: Tensor,
+        grad_by_distance: Tensor,
+        grad_globals: Tensor,
     ) -> None:
         """The opposite of `window` for one block: add the gradient [B, H, block, W] of what it returned."""
-        of_globals += gradient[..., :num_globals].sum((0, 2, 3))
+        grad_globals += gradient[..., :num_globals].sum((0, 2, 3))
         gradient = gradient[..., num_globals:]
         if key_position.shape[0] == 1:
             gradient = gradient.sum(0, keepdim=True)
-        index = key_position - query_position.view(-1, 1) + of_distance.shape[1] // 2
+        index = key_position - query_position.view(-1, 1) + grad_by_distance.shape[1] // 2
         index, gradient = (part.transpose(0, 1).flatten(1) for part in (index, gradient))
-        of_distance.scatter_add_(1, index.expand_as(gradient), gradient)
+        grad_by_distance.scatter_add_(1, index.expand_as(gradient), gradient)
 
     def _of_positions(self, query: Tensor, key: Tensor, num_globals: int, num_tokens: int) -> Tensor:
         table = self.by_distance(num_tokens)
@@ -79,8 +79,8 @@ class PositionBias:
             distance = key.unsqueeze(-2) - query.unsqueeze(-1)
             bias = table[head.unsqueeze(-1), distance + (num_tokens - 1)]
         else:
-            # Towards one key, queries in a row find their biases in a row, read backwards: many times faster to gather.
-            # (Its gradient would be as large as all such rows.)
+            # Towards one key, the biases of consecutive queries are consecutive too, read backwards: faster to gather.
+            # (The gradient of that would be as large as all such rows.)
             assert self._backwards is not None
             rows = self._backwards.unfold(1, query.shape[-1], 1)
             bias = rows[head, query[..., :1] - key + (num_tokens - 1)].transpose(-1, -2)

@@ -5,85 +5,19 @@ The sequence that the layers see is [globals | tokens | padding up to whole bloc
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.utils import logging
 
-from .lsg_attention import KeyMask, lsg_attention
-from .lsg_compat import as_tuple, run_layer, self_attention_inputs, self_attention_values, wants_dict
+from .lsg_compat import as_tuple, wants_dict
 from .lsg_eager import is_eager_on_cpu
 from .lsg_linear import WithOneDNNLinears
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
-
-logger = logging.get_logger(__name__)
-
-TOKENS_AT_ONCE = 512  # that a layer's feed-forward part gets on a CPU
-
-
-class Attended(NamedTuple):
-    """What a layer gets in place of a `KeyMask` when attention is done: the context [1, n, width] of its tokens."""
-
-    context: torch.Tensor
-
-
-class LSGSelfAttention(nn.Module):
-    """A library layer's self-attention with LSG attention in it: same projections, same parameter names.
-
-    Args:
-        source: the library's module, whose projections are taken over.
-        projections: names of its query, key and value projections, then of its output projection if it has one.
-        options: the LSG options.
-        num_heads: number of attention heads.
-        scale: factor on query-key products; 1/√(head width) unless given.
-        dropout: attention dropout probability while training.
-    """
-
-    def __init__(
-        self,
-        source: nn.Module,
-        projections: tuple[str, ...],
-        options: LSGOptions,
-        num_heads: int,
-        dropout: float,
-        scale: float | None = None,
-    ) -> None:
-        super().__init__()
-        self.projections = projections
-        for name in projections:
-            self.add_module(name, getattr(source, name))
-        self.options = options
-        self.num_heads = num_heads
-        self.head_width = getattr(source, projections[0]).out_features // num_heads
-        self.scale = self.head_width**-0.5 if scale is None else scale
-        self.dropout_probability = dropout
-        # An attribute and not a call of the module's function, so that a check can put another implementation here.
-        self.attention = lsg_attention
-
-    def attend(self, hidden_states: torch.Tensor, key_mask: KeyMask, position_bias: Any = None) -> torch.Tensor:
-        """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
-        query, key, value = (self._heads(getattr(self, name)(hidden_states)) for name in self.projections[:3])
-        dropout = self.dropout_probability if self.training else 0.0
-        context = self.attention(query, key, value, key_mask, self.options, self.scale, dropout, position_bias)
-        return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
-
-    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """What a library layer calls, with what `LSGEncoder.run_layer` hands it as attention mask."""
-        hidden_states, given = self_attention_inputs(*args, **kwargs)
-        context = given.context if isinstance(given, Attended) else self.attend(hidden_states, given)
-        return self_attention_values(self.project(context, hidden_states))
-
-    def project(self, context: torch.Tensor, hidden_states: torch.Tensor) -> torch.Tensor:
-        """What the library's module makes of the attention context [batch, length, width] of `hidden_states`."""
-        for output_projection in self.projections[3:]:
-            context = getattr(self, output_projection)(context)
-        return context
-
-    def _heads(self, projected: torch.Tensor) -> torch.Tensor:
-        return projected.unflatten(-1, (self.num_heads, self.head_width)).transpose(1, 2)
+from .lsg_self_attention import LSGSelfAttention, run_lsg_layer
+from .lsg_windows import AttentionPlan
 
 
 class LSGEncoder(WithOneDNNLinears):
@@ -121,18 +55,20 @@ class LSGEncoder(WithOneDNNLinears):
         self.options.validate(num_heads)
         for owner, name in owners:
             source = getattr(owner, name)
-            setattr(owner, name, self.self_attention(source, projections, self.options, num_heads, dropout, scale))
+            setattr(owner, name, self.self_attention(source, projections, num_heads, dropout, scale))
         for module in self.modules():
             if hasattr(module, "chunk_size_feed_forward"):
-                # Of chunks the library wants a whole number, which globals and padding upset.
+                # Disable feed-forward chunking: the length may not be divisible.
                 module.chunk_size_feed_forward = 0
 
-    def prepend_globals(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """[batch, T, width] summed token embeddings → [batch, G + T, width]."""
-        holder = self.get_submodule(self.global_embeddings_holder)
-        rows = holder.global_embeddings.weight[: self.options.num_global_tokens]
-        rows = rows.to(embeddings.dtype).expand(embeddings.shape[0], -1, -1)
-        return torch.cat([rows, embeddings], dim=1)
+    def embed_globals(self) -> torch.Tensor:
+        """The summed embeddings of the globals, [1, G, width]."""
+        table = self.get_submodule(self.global_embeddings_holder).global_embeddings
+        return table.weight[None, : self.options.num_global_tokens]
+
+    def prepend_globals(self, embeddings: torch.Tensor, globals_: torch.Tensor) -> torch.Tensor:
+        """[batch, T, width] embeddings of tokens and [1, G, width] of globals → [batch, G + T, width]."""
+        return torch.cat([globals_.to(embeddings.dtype).expand(embeddings.shape[0], -1, -1), embeddings], dim=1)
 
     def encode(
         self,
@@ -160,19 +96,14 @@ class LSGEncoder(WithOneDNNLinears):
             if tokens is None:
                 tokens = torch.ones(hidden_states.shape[0], num_tokens, dtype=torch.bool, device=hidden_states.device)
             tokens = functional.pad(tokens, (0, padding), value=False)
-        key_mask = KeyMask(
-            tokens,
-            batch_size=hidden_states.shape[0],
-            num_tokens=num_tokens + padding,
-            num_global_tokens=self.options.num_global_tokens,
-            mask_first_token=self.options.mask_first_token,
-            device=hidden_states.device,
+        plan = AttentionPlan(
+            self.options, tokens, hidden_states.shape[0], num_tokens + padding, device=hidden_states.device
         )
         if output_hidden_states is None:
             output_hidden_states = getattr(self.config, "output_hidden_states", False)
         every_state = [self._trim(hidden_states, num_tokens)] if output_hidden_states else None
         for layer in layers:
-            hidden_states = self.run_layer(layer, hidden_states, key_mask)
+            hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
             if every_state is not None:
                 every_state.append(self._trim(hidden_states, num_tokens))
         hidden_states = self._trim(hidden_states, num_tokens)
@@ -183,24 +114,6 @@ class LSGEncoder(WithOneDNNLinears):
         return BaseModelOutput(
             last_hidden_state=hidden_states, hidden_states=None if every_state is None else tuple(every_state)
         )
-
-    def run_layer(self, layer: nn.Module, hidden_states: torch.Tensor, key_mask: KeyMask) -> torch.Tensor:
-        """Run one layer on `hidden_states` [batch, G + T, width].
-
-        Where it saves memory and time, attention comes first, for all tokens, and the rest of the layer after it for
-        some tokens at a time: the feed-forward part is four times as wide as the rest.
-        """
-        if not _runs_in_parts(layer, hidden_states):
-            return run_layer(self, layer, hidden_states, key_mask)
-        attention = next(module for module in layer.modules() if isinstance(module, LSGSelfAttention))
-        norm = nn.Identity() if self.attention_norm is None else layer.get_submodule(self.attention_norm)
-        context = attention.attend(norm(hidden_states), key_mask).flatten(0, 1)
-        tokens = hidden_states.flatten(0, 1)
-        result = torch.empty_like(tokens)
-        for start in range(0, len(tokens), TOKENS_AT_ONCE):
-            some = slice(start, start + TOKENS_AT_ONCE)
-            result[some] = run_layer(self, layer, tokens[None, some], Attended(context[None, some]))[0]
-        return result.view_as(hidden_states)
 
     def _token_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> torch.Tensor | None:
         if attention_mask is None:
@@ -245,17 +158,6 @@ class LSGEncoder(WithOneDNNLinears):
         return torch.cat([hidden_states[:, :1], tokens[:, 1:]], dim=1)
 
 
-def _runs_in_parts(layer: nn.Module, hidden_states: torch.Tensor) -> bool:
-    """Whether a layer may be called several times: no gradient, dropout or hook notices."""
-    if torch.is_grad_enabled() or layer.training or not is_eager_on_cpu(hidden_states.device):
-        return False
-    if hidden_states.shape[:2].numel() <= TOKENS_AT_ONCE:
-        return False
-    return not any(
-        module._forward_hooks or module._forward_pre_hooks or hasattr(module, "_hf_hook") for module in layer.modules()
-    )
-
-
 def check_length(num_tokens: int, max_tokens: int) -> None:
     """Say that an input is too long before an index error does.
 
@@ -269,7 +171,7 @@ def check_length(num_tokens: int, max_tokens: int) -> None:
         )
 
 
-def the_given(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> torch.Tensor:
+def require_one_input(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> torch.Tensor:
     """Whichever of the two is given.
 
     Raises:
@@ -304,6 +206,6 @@ def refuse_head_mask(arguments: dict[str, Any]) -> None:
         raise ValueError("head_mask is given, but LSG attention does not mask heads: leave it out.")
 
 
-def finish(output: BaseModelOutput, config: Any, return_dict: bool | None) -> Any:
+def format_output(output: BaseModelOutput, config: Any, return_dict: bool | None) -> Any:
     """`output` as the caller asked for it: a `ModelOutput` or a tuple."""
     return output if wants_dict(config, return_dict) else as_tuple(output)

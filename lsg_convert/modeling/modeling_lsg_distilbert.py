@@ -50,7 +50,9 @@ class LSGDistilBertModel(LSGBertStyleModel, DistilBertModel):
             raise ValueError("token_type_ids are given, but this kind of model has no token types: leave them out.")
         positions = embedding_inputs["position_ids"]
         further = {} if positions is None else {"position_ids": positions}
-        return self.embeddings(embedding_inputs["input_ids"], embedding_inputs["inputs_embeds"], **further)
+        return self.with_globals(
+            self.embeddings(embedding_inputs["input_ids"], embedding_inputs["inputs_embeds"], **further)
+        )
 
 
 class LSGDistilBertHead(LSGHead):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lsg_convert.modeling.lsg_attention import KeyMask, LSGOptions, PositionBias, lsg_attention
+from lsg_convert.modeling.lsg_attention import AttentionPlan, LSGOptions, PositionBias, lsg_attention
 from lsg_convert.verification.oracle import dense_lsg_attention
 
 SELECTIONS = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
@@ -54,15 +54,9 @@ class Case:
     slopes: Tensor | None = None
 
     @property
-    def key_mask(self) -> KeyMask:
-        return KeyMask(
-            self.tokens,
-            batch_size=self.query.shape[0],
-            num_tokens=self.query.shape[2] - self.options.num_global_tokens,
-            num_global_tokens=self.options.num_global_tokens,
-            mask_first_token=self.options.mask_first_token,
-            device=self.query.device,
-        )
+    def plan(self) -> AttentionPlan:
+        num_tokens = self.query.shape[2] - self.options.num_global_tokens
+        return AttentionPlan(self.options, self.tokens, self.query.shape[0], num_tokens, self.query.device)
 
     def shipped(self, dropout_p: float = 0.0) -> Tensor:
         return lsg_attention(*self._arguments(dropout_p))
@@ -72,7 +66,7 @@ class Case:
 
     def _arguments(self, dropout_p: float) -> tuple[Any, ...]:
         bias = None if self.bias is None else PositionBias(self.bias.relative, self.bias.globals)  # it is for one pass
-        return self.query, self.key, self.value, self.key_mask, self.options, SCALE, dropout_p, bias
+        return self.query, self.key, self.value, self.plan, SCALE, dropout_p, bias
 
     def trained(self) -> list[Tensor]:
         """All that gradients are wanted of."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
-from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
+from lsg_convert.modeling.lsg_attention import BACKENDS, AttentionPlan, lsg_attention
 
 from .attention_cases import ANY_CASE, RELAXED, SCALE, SELECTIONS, make_case, options_of
 
@@ -65,7 +65,7 @@ def test_gradients_are_the_same_where_windows_are_kept(kind, with_bias, monkeypa
     case = make_case(options_of(sparsity_type=kind), 64, padding="end", with_bias=with_bias)
     inputs = case.trained()
     expected = torch.autograd.grad(case.visible(case.shipped()).square().sum(), inputs)
-    monkeypatch.setattr("lsg_convert.modeling.lsg_attention.trains_on_cpu", lambda *_: False)
+    monkeypatch.setitem(BACKENDS, "training", BACKENDS["training"]._replace(obstacle=lambda *_: "not now"))
     plain = torch.autograd.grad(case.visible(case.shipped()).square().sum(), inputs)
     torch.testing.assert_close(plain, expected, atol=1e-5, rtol=1e-4)
 
@@ -83,7 +83,7 @@ def test_training_keeps_no_windows(dropout_p, with_bias):
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         case.shipped(dropout_p)
-    # Query, key, value twice (globals and tokens), entries, outputs, and the indices of what was selected.
+    # Query, key, value twice (globals and tokens), sparse tokens, outputs, and the indices of what was selected.
     assert kept < 14 * case.query.numel()
 
 
@@ -127,7 +127,7 @@ def test_half_precision_is_near_float32(kind, dtype, tolerance):
     half = case.visible(case.shipped()).float()
     case.query, case.key, case.value = case.query.float(), case.key.float(), case.value.float()
     difference = (half - case.visible(case.shipped())).abs()
-    # `lsh` and `norm` decide by comparing: a near tie may fall the other way for a few entries.
+    # `lsh` and `norm` decide by comparing: a near tie may fall the other way for a few sparse tokens.
     assert difference.median() < tolerance / 4
     if kind not in ("lsh", "norm"):
         assert difference.max() < tolerance
@@ -305,8 +305,7 @@ def test_graphs_take_other_values_and_masks(kind, tool):
 
     class Module(torch.nn.Module):
         def forward(self, query, key, value, tokens):
-            mask = KeyMask(tokens, 2, 48, 1, True, query.device)
-            return lsg_attention(query, key, value, mask, options, SCALE)
+            return lsg_attention(query, key, value, AttentionPlan(options, tokens, 2, 48, query.device), SCALE)
 
     first, second = (make_case(options, 48, padding="holes", seed=seed) for seed in (1, 2))
     inputs = (first.query, first.key, first.value, first.tokens)

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from lsg_convert.modeling import lsg_attention, lsg_cpp
+from lsg_convert.modeling import lsg_cpp
+from lsg_convert.modeling.lsg_attention import BACKENDS
 
-from .attention_cases import ANY_CASE, RELAXED, SCALE, make_case, options_of
+from .attention_cases import ANY_CASE, RELAXED, make_case, options_of
 
 needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="a C++ compiler is needed")
 
@@ -21,11 +22,11 @@ def windows_by_kernel(monkeypatch):
     counts = []
 
     def attend(query, key, value, call):
-        for context in lsg_cpp.attend_blocks_by_cpp(query, key, value, call):
-            counts.append(context.shape[2] // call.options.block_size)
+        for context in lsg_cpp.attend_by_cpp(query, key, value, call):
+            counts.append(context.shape[2] // call.plan.options.block_size)
             yield context
 
-    monkeypatch.setattr(lsg_attention, "attend_blocks_by_cpp", attend)
+    monkeypatch.setitem(BACKENDS, "cpp", BACKENDS["cpp"]._replace(attend=attend))
     return counts
 
 
@@ -73,16 +74,6 @@ def test_other_layouts_and_threads_are_the_same(threads):
         torch.testing.assert_close(case.shipped(), expected, atol=1e-6, rtol=1e-6)
     finally:
         torch.set_num_threads(before)
-
-
-@needs_compiler
-def test_one_mask_serves_calls_with_other_options():
-    """What windows a mask has planned holds for the options that it planned them for."""
-    cases = [make_case(options_of(sparsity_type=kind, attention_backend="cpp"), 64) for kind in ("norm", "none")]
-    mask = cases[0].key_mask
-    for case in cases:
-        context = lsg_attention.lsg_attention(case.query, case.key, case.value, mask, case.options, SCALE)
-        torch.testing.assert_close(context, case.oracle(), atol=1e-5, rtol=1e-5)
 
 
 @needs_compiler
