@@ -1,46 +1,68 @@
-"""Float32 linear maps on a CPU by oneDNN, as precise as torch's own and on AMD's processors twice as fast.
+"""Float32 linear maps on a CPU by oneDNN where that is faster than torch's own, and as precise.
 
 PyTorch multiplies float32 matrices with the BLAS that it was built with, most often Intel's MKL. It carries oneDNN too,
-and uses it for bfloat16. `torch.backends.mkldnn.flags(enabled=False)` turns it off here as everywhere.
+and uses it for bfloat16. On AMD's processors with AVX-512 that is twice as fast, on those with AVX2 it is not. So torch's
+own serve, unless there is AVX-512 and a measurement of some milliseconds, once a process, says otherwise. Modules stay
+`nn.Linear`, which is what quantization and adapters look for. `torch.backends.mkldnn.flags(enabled=False)` turns it off.
 """
 
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
-from .lsg_eager import are_plain_float32, needs_gradients
+from .lsg_eager import are_plain_float32, is_eager_on_cpu, needs_gradients
 
 Kernel = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
-
-class OneDNNLinear(nn.Linear):
-    """`nn.Linear`, its parameters and its results; by oneDNN where that is possible."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """[..., in_features] → [..., out_features]."""
-        if not _suits_onednn(input, self.weight):
-            return functional.linear(input, self.weight, self.bias)
-        return onednn_linear(input, self.weight, self.bias)
+MEASURED_ROWS, MEASURED_WIDTH, MEASURED_TIMES = 256, 768, 4
+WORTH_IT = 0.85  # of torch's time: below this, noise decides
 
 
-class WithOneDNNLinears:
-    """Mixed in before a library model: all its linear layers become `OneDNNLinear` once it is built."""
-
-    def post_init(self) -> None:
-        """What the library calls when a model is complete."""
-        use_onednn_linears(cast(nn.Module, self))
-        super().post_init()
+def fast_linear_maps(device: torch.device) -> AbstractContextManager[Any]:
+    """While this lasts, linear maps on `device` are computed by oneDNN where that is possible and faster."""
+    if is_eager_on_cpu(device) and onednn_is_faster():
+        return LinearMapsByOneDNN()
+    return nullcontext()
 
 
-def use_onednn_linears(model: nn.Module) -> None:
-    """Make every plain `nn.Linear` of `model` a `OneDNNLinear`: the same module, parameters and names."""
-    for module in model.modules():
-        if type(module) is nn.Linear:
-            module.__class__ = OneDNNLinear
+class LinearMapsByOneDNN(TorchFunctionMode):
+    """Takes the calls of `functional.linear` that oneDNN can compute; what `nn.Linear` modules are stays as it is."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call `func`, or what stands in for it."""
+        if func is functional.linear and not kwargs and _suits_onednn(*args[:2]):
+            return onednn_linear(args[0], args[1], args[2] if len(args) > 2 else None)
+        return func(*args, **(kwargs or {}))
+
+
+@lru_cache(maxsize=1)
+def onednn_is_faster() -> bool:
+    """Whether oneDNN is, for maps of a size that encoders have, on this processor."""
+    kernel = onednn_kernel()
+    if kernel is None or torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
+    with torch.no_grad():
+        rows, weight = torch.ones(MEASURED_ROWS, MEASURED_WIDTH), torch.ones(MEASURED_WIDTH, MEASURED_WIDTH)
+        ours, theirs = (_seconds(linear, rows, weight) for linear in (kernel, functional.linear))
+    return ours < WORTH_IT * theirs
+
+
+def _seconds(linear: Callable[..., Tensor], rows: Tensor, weight: Tensor) -> float:
+    """The shortest time of a few calls; the first one warms up."""
+    linear(rows, weight, None)
+    found = []
+    for _ in range(MEASURED_TIMES):
+        started = time.perf_counter()
+        linear(rows, weight, None)
+        found.append(time.perf_counter() - started)
+    return min(found)
 
 
 def onednn_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

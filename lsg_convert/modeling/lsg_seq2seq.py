@@ -7,11 +7,10 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .lsg_compat import wants_dict
 from .lsg_encoder import refuse_head_mask
-from .lsg_linear import WithOneDNNLinears
 from .lsg_options import LSGOptions
 
 
-class LSGSeq2SeqModel(WithOneDNNLinears):
+class LSGSeq2SeqModel:
     """Mixed in before a library encoder-decoder model whose encoder is LSG."""
 
     options: LSGOptions

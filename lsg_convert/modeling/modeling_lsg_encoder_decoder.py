@@ -10,7 +10,6 @@ from transformers.models.encoder_decoder.configuration_encoder_decoder import En
 from transformers.models.encoder_decoder.modeling_encoder_decoder import EncoderDecoderModel
 from transformers.utils import logging
 
-from .lsg_linear import use_onednn_linears
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
 
@@ -40,7 +39,6 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
                 setattr(config.encoder, name, value)
             encoder = self.lsg_encoder(config.encoder)
         super().__init__(config, encoder, decoder)
-        use_onednn_linears(self)
         self.options = LSGOptions.from_config(self.config.encoder)
         self.encoder.passes_globals_to_decoder = self.options.pass_global_tokens_to_decoder
 

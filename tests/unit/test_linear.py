@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lsg_convert.modeling import lsg_linear
-from lsg_convert.modeling.lsg_linear import OneDNNLinear, onednn_kernel, onednn_linear, use_onednn_linears
+from lsg_convert.modeling.lsg_linear import (
+    LinearMapsByOneDNN,
+    fast_linear_maps,
+    onednn_is_faster,
+    onednn_kernel,
+    onednn_linear,
+)
 
 needs_kernel = pytest.mark.skipif(onednn_kernel() is None, reason="this torch has no oneDNN")
 
@@ -29,12 +35,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     return seen
 
 
+class Fast(nn.Linear):
+    """A linear layer that is called as in an encoder on a processor where oneDNN is faster."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        with LinearMapsByOneDNN():
+            return super().forward(input)
+
+
 def linear(inputs: int = 8, outputs: int = 6, bias: bool = True, **kwargs: object) -> nn.Linear:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = nn.Linear(inputs, outputs, bias=bias, **kwargs)  # type: ignore[arg-type]
-    use_onednn_linears(module)
-    return module
+        return Fast(inputs, outputs, bias=bias, **kwargs)  # type: ignore[arg-type]
 
 
 def random(*shape: int, seed: int = 1) -> Tensor:
@@ -154,12 +166,50 @@ def test_an_operation_that_has_changed_is_not_used(result: object, monkeypatch: 
         onednn_kernel.cache_clear()
 
 
-def test_modules_stay_what_they_were() -> None:
+def test_modules_stay_what_they_are(asked: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lsg_linear, "onednn_is_faster", lambda: True)
     model = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Sequential(nn.Linear(3, 2, bias=False)))
-    before = dict(model.named_parameters())
-    use_onednn_linears(model)
-    assert all(parameter is before[name] for name, parameter in model.named_parameters())
-    assert [type(module) for module in model.modules() if isinstance(module, nn.Linear)] == [OneDNNLinear] * 2
+    before = model(random(2, 4))
+    with fast_linear_maps(torch.device("cpu")):
+        assert torch.allclose(model(random(2, 4)), before)
+    assert len(asked) == 2 * 2 or onednn_kernel() is None
+    assert [type(module) for module in model.modules() if isinstance(module, nn.Linear)] == [nn.Linear] * 2
     twin = copy.deepcopy(model)
-    assert torch.equal(twin(random(2, 4)), model(random(2, 4)))
-    assert twin[0].weight is not model[0].weight
+    assert torch.equal(twin(random(2, 4)), before)
+
+
+def test_is_used_only_where_it_is_faster(asked: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lsg_linear, "onednn_is_faster", lambda: False)
+    with fast_linear_maps(torch.device("cpu")):
+        nn.Linear(8, 6)(random(3, 8))
+    assert not asked
+
+
+@pytest.mark.parametrize(("ours", "theirs", "faster"), [(1.0, 2.0, True), (1.0, 1.05, False), (2.0, 1.0, False)])
+def test_what_is_faster_is_measured(ours: float, theirs: float, faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(call: object, *_: Tensor) -> float:
+        return theirs if call is functional.linear else ours
+
+    monkeypatch.setattr(lsg_linear, "onednn_kernel", lambda: lambda *_: None)
+    monkeypatch.setattr(lsg_linear, "_seconds", seconds)
+    for capability in ("AVX512", "AVX2"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
+        onednn_is_faster.cache_clear()
+        try:
+            assert onednn_is_faster() is (faster and capability == "AVX512")
+        finally:
+            onednn_is_faster.cache_clear()
+
+
+def test_quantization_finds_every_linear_layer() -> None:
+    from transformers import BertConfig
+
+    from lsg_convert.modeling.modeling_lsg_bert import LSGBertForMaskedLM
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    model = LSGBertForMaskedLM(BertConfig(vocab_size=50, max_position_embeddings=64, **sizes)).eval()
+    wanted = sum(isinstance(module, nn.Linear) for module in model.modules())
+    quantized = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+    found = [module for module in quantized.modules() if isinstance(module, torch.ao.nn.quantized.dynamic.Linear)]
+    assert len(found) == wanted == 14
+    assert torch.isfinite(quantized(torch.arange(40)[None]).logits).all()
