@@ -147,13 +147,15 @@ def _write_folder(
     """Fill `folder`; returns its record."""
     from lsg_convert.folder.tensors import tensor_entries
     from lsg_convert.folder.writer import write_safetensors
-    from lsg_convert.plan.special_tokens import read_special_tokens
+    from lsg_convert.plan.special_tokens import name_opening_token, read_special_tokens
 
     copy_companions(source.folder, folder, plan.max_len)
     (folder / "config.json").write_text(json.dumps(plan.config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
         special_tokens = read_special_tokens(folder, vocabulary, plan.family)
+    if plan.global_is_bos and not plan.is_lsg_source:
+        name_opening_token(folder, special_tokens.first)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
     for name, code in modeling_files(plan.family).items():

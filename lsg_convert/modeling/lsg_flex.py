@@ -40,11 +40,15 @@ def attend_by_flex(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -
     """Context [B, H, T, D] of the tokens' queries; query, key and value are [B, H, G + T, D]."""
     sparse, plan = call.sparse, call.plan
     keys, values = (
-        torch.cat([part[:, :, plan.num_globals :], *([] if more is None else [more]), part[:, :, : plan.num_globals]], 2)
+        torch.cat(
+            [part[:, :, plan.num_globals :], *([] if more is None else [more]), part[:, :, : plan.num_globals]], 2
+        )
         for part, more in ((key, sparse and sparse.key), (value, sparse and sparse.value))
     )
     mask = _block_mask(plan.num_tokens, plan.options, query.device, _kept_keys(query, call))
-    yield _flex_attention(query.device)(query[:, :, plan.num_globals :], keys, values, block_mask=mask, scale=call.scale)
+    yield _flex_attention(query.device)(
+        query[:, :, plan.num_globals :], keys, values, block_mask=mask, scale=call.scale
+    )
 
 
 def _kept_keys(query: Tensor, call: LayerCall) -> Tensor | None:
@@ -96,9 +100,7 @@ def _attends_to(
 
 
 @lru_cache(maxsize=16)
-def _tiles(
-    num_tokens: int, num_sparse: int, options: LSGOptions, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def _tiles(num_tokens: int, num_sparse: int, options: LSGOptions, device: torch.device) -> tuple[Tensor, Tensor]:
     """Which tiles of keys a tile of queries needs: how many, int [1, 1, Q], and which, int [1, 1, Q, K]."""
     block, reach, step = options.block_size, options.sparse_block_size, options.step if num_sparse else 0
     end_of_sparse = num_tokens + num_sparse

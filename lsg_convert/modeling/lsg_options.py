@@ -18,14 +18,16 @@ class LSGOptions:
     sparse_block_size: sparse tokens on each side of the local tokens.
     sparsity_factor: tokens per sparse token.
     sparsity_type: how tokens become sparse tokens, see `lsg_selection`.
+    opening_token_id: the token that inputs open with (BOS, CLS) and global 0 is made of. Global 0 stands in for token 0
+        only in rows that open with it; None: in every row, as in published models.
     num_global_tokens: learned tokens in front, which attend to all and are attended to by all.
     lsh_num_pre_rounds: hashing rounds that merge near-duplicates first (``lsh`` only).
     adaptive: pad inputs to whole blocks instead of refusing them.
     mask_first_token: no query attends to token 0, for which global 0 stands in.
     pool_with_global: the output at token 0 is that of global 0.
     pass_global_tokens_to_decoder: the decoder attends to the globals too.
-    attend_masked_runs: ``bos_pooling`` keeps sparse tokens made of padding only, as checkpoints made by lsg-converter are
-        used to; outputs then depend on the padding.
+    attend_masked_runs: ``bos_pooling`` keeps sparse tokens made of padding only, as checkpoints made by lsg-converter
+        are used to; outputs then depend on the padding.
     attention_backend: ``sdpa``; ``flex``, for GPUs; ``cpp``, which needs a C++ compiler, for float32 on CPUs, with SDPA
         for the rest; or ``auto``: the one that is known to be fast on the device at hand and needs nothing.
     """
@@ -42,6 +44,7 @@ class LSGOptions:
     pass_global_tokens_to_decoder: bool = True
     attention_backend: str = "auto"
     attend_masked_runs: bool = False
+    opening_token_id: int | None = None
 
     @classmethod
     def from_config(cls, config: Any) -> "LSGOptions":
@@ -61,6 +64,11 @@ class LSGOptions:
     def has_sparse(self) -> bool:
         """Whether there are sparse tokens at all."""
         return self.sparsity_type != "none" and self.sparse_block_size > 0 and self.sparsity_factor > 0
+
+    @property
+    def global_has_position(self) -> bool:
+        """Whether global 0 is known to be the opening token, and so has its position, 0."""
+        return self.opening_token_id is not None and self.mask_first_token and self.num_global_tokens > 0
 
     @property
     def step(self) -> int:

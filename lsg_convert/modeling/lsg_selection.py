@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .lsg_eager import is_eager_on_cpu
-from .lsg_options import LSGOptions
 from .lsg_windows import AttentionPlan
 
 LSH_SEED = 123
@@ -249,7 +248,9 @@ def _buckets(key: Tensor, keep: Tensor | None, directions: list[Tensor], length:
     """
     num_tokens, heads = key.shape[1:3]
     num_segments = num_tokens // length
-    bucket = torch.arange(length, device=key.device)[:, None].expand(length, heads).repeat(key.shape[0], num_segments, 1)
+    bucket = (
+        torch.arange(length, device=key.device)[:, None].expand(length, heads).repeat(key.shape[0], num_segments, 1)
+    )
     for done, direction in enumerate(directions):
         points = _bucket_sums(key, bucket, keep, length, length).to(key.dtype) if done else key
         score = (points.transpose(1, 2) @ direction).transpose(1, 2)
@@ -274,9 +275,10 @@ def _random_directions(heads: int, width: int, count: int, seed: int, device: to
 
 
 def _bucket_sums(tokens: Tensor, bucket: Tensor, keep: Tensor | None, length: int, size: int) -> Tensor:
-    """Sums, float32 [B, T / length · size, H, C], of unmasked tokens [B, T, H, C] over the ``size`` buckets of a segment.
+    """Sums, float32 [B, T / length · size, H, C], of unmasked tokens [B, T, H, C] over the buckets of each segment.
 
-    bucket: long [B, T, H]. keep: bool [B or 1, T] or None. Masked tokens go to a row behind all others, and are lost.
+    bucket: long [B, T, H], below ``size``. keep: bool [B or 1, T] or None. Masked tokens go to a row
+    behind all others, and are lost.
     """
     batch, num_tokens, heads, width = tokens.shape
     num_rows = batch * num_tokens // length * size * heads

@@ -12,6 +12,7 @@ from transformers.utils import logging
 
 from .lsg_encoder import LSGEncoder, format_output, refuse_head_mask, require_one_input
 from .lsg_linear import WithOneDNNLinears
+from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
 from .lsg_seq2seq import LSGSeq2SeqModel
@@ -93,7 +94,7 @@ class LSGT5StyleEncoder(LSGEncoder):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As the library's encoder, for [batch, T] inputs; the globals lead the output if the decoder attends to them."""
+        """As the library's encoder, for [batch, T] inputs; globals lead the output if the decoder attends to them."""
         if output_attentions:
             logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
         refuse_head_mask(kwargs)
@@ -101,7 +102,8 @@ class LSGT5StyleEncoder(LSGEncoder):
         if inputs_embeds is None:
             inputs_embeds = self.embed_tokens(given)
         embedded = self.dropout(self.prepend_globals(inputs_embeds, self.embed_globals()))
-        encoded = self.encode(embedded, attention_mask, self.block, output_hidden_states)
+        opening = opening_rows(self.options, attention_mask, input_ids)
+        encoded = self.encode(embedded, attention_mask, self.block, output_hidden_states, opening_rows=opening)
         encoded.last_hidden_state = self.dropout(encoded.last_hidden_state)
         return format_output(encoded, self.config, return_dict)
 

@@ -83,7 +83,9 @@ class _RecomputedBlocks(torch.autograd.Function):
         grad_query, grad_key, grad_value = (torch.zeros_like(part) for part in (query, key, value))
         grad_sparse = [None if part is None else torch.zeros_like(part) for part in (sparse_key, sparse_value)]
         key_grads, value_grads = call.sequence(grad_key, grad_sparse[0]), call.sequence(grad_value, grad_sparse[1])
-        grad_bias = call.position_bias.zero_gradients() if call.position_bias and any(ctx.needs_input_grad[5:7]) else None
+        grad_bias = (
+            call.position_bias.zero_gradients() if call.position_bias and any(ctx.needs_input_grad[5:7]) else None
+        )
         dropout = _Dropout(call.dropout_p, ctx.seed)
         for i, window in enumerate(call.plan.windows):
             queries = call.plan.queries(window)

@@ -23,6 +23,7 @@ from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import flex_obstacle  # noqa: F401
 from .lsg_heads import LSGHead
 from .lsg_linear import OneDNNLinear  # noqa: F401
+from .lsg_opening import opening_rows  # noqa: F401
 from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_scores import LayerCall  # noqa: F401
 from .lsg_selection import select_sparse_tokens  # noqa: F401

@@ -18,6 +18,7 @@ from .lsg_eager import is_eager_on_cpu  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import flex_obstacle  # noqa: F401
 from .lsg_linear import use_onednn_linears
+from .lsg_opening import opening_rows  # noqa: F401
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
 

@@ -22,12 +22,13 @@ from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import flex_obstacle  # noqa: F401
 from .lsg_heads import LSGHead
 from .lsg_linear import OneDNNLinear  # noqa: F401
+from .lsg_opening import opening_rows  # noqa: F401
 from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_scores import LayerCall  # noqa: F401
 from .lsg_selection import select_sparse_tokens  # noqa: F401
 from .lsg_self_attention import LSGSelfAttention  # noqa: F401
-from .lsg_sequence import Sequence  # noqa: F401
 from .lsg_seq2seq import LSGSeq2SeqModel  # noqa: F401
+from .lsg_sequence import Sequence  # noqa: F401
 from .lsg_training import training_obstacle  # noqa: F401
 from .lsg_windows import AttentionPlan  # noqa: F401
 

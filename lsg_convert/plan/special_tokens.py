@@ -40,6 +40,8 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family) -> Specia
         return _choose(files.roles.get, mask, vocabulary, family)
     tokenizer = _load(folder)
     _name_tokenizer_class(folder, type(tokenizer).__name__)
+    # Releases differ in what a class returns: the folder's tokenizer returns what the source's does.
+    _set_value(folder / "tokenizer_config.json", "model_input_names", list(tokenizer.model_input_names))
     _write_fast_file(folder, tokenizer)
     return special_tokens(tokenizer, vocabulary, family)
 
@@ -103,8 +105,17 @@ def _name_tokenizer_class(folder: Path, name: str) -> None:
         settings = read_json_object(folder / file)
         name = settings.get("tokenizer_class") or name
         if settings.get("tokenizer_class") != name:
-            settings["tokenizer_class"] = name
-            (folder / file).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            _set_value(folder / file, "tokenizer_class", name)
+
+
+def name_opening_token(folder: Path, token: int) -> None:
+    """Put into the folder's configuration which token global 0 stands in for."""
+    _set_value(folder / "config.json", "opening_token_id", token)
+
+
+def _set_value(file: Path, name: str, value: Any) -> None:
+    settings = read_json_object(file) | {name: value}
+    file.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _first_known(*ids: int | None) -> int:

@@ -28,7 +28,9 @@ def assert_equals_oracle(case, tolerance=1e-5):
     num_blocks=st.integers(1, 7),
     **ANY_CASE,
 )
-def test_equals_the_oracle(kind, factor, reach, num_globals, num_blocks, batch_size, padding, first, with_bias, seed):
+def test_equals_the_oracle(
+    kind, factor, reach, num_globals, num_blocks, batch_size, padding, first, with_bias, opens, seed
+):
     try:
         options = options_of(
             sparsity_type=kind,
@@ -39,7 +41,7 @@ def test_equals_the_oracle(kind, factor, reach, num_globals, num_blocks, batch_s
         )
     except ValueError:
         return
-    assert_equals_oracle(make_case(options, 8 * num_blocks, batch_size, padding, with_bias, seed))
+    assert_equals_oracle(make_case(options, 8 * num_blocks, batch_size, padding, with_bias, seed, opens=opens))
 
 
 @pytest.mark.parametrize("kind", SELECTIONS)
@@ -92,11 +94,11 @@ def test_512_globals():
 
 
 @pytest.mark.parametrize("kind", SELECTIONS)
-@pytest.mark.parametrize("padding", ["none", "holes"])
+@pytest.mark.parametrize(("padding", "opens"), [("none", None), ("none", False), ("holes", True)])
 @pytest.mark.parametrize("with_bias", [False, True])
-def test_gradients_equal_the_oracles(kind, padding, with_bias):
+def test_gradients_equal_the_oracles(kind, padding, opens, with_bias):
     options = options_of(sparsity_type=kind, sparse_block_size=16, num_global_tokens=3)
-    case = make_case(options, 64, padding=padding, with_bias=with_bias)
+    case = make_case(options, 64, padding=padding, with_bias=with_bias, opens=opens)
     inputs = case.trained()
     weight = torch.randn(case.visible(case.shipped()).shape, generator=torch.Generator().manual_seed(1))
     gradients = [
@@ -287,7 +289,11 @@ def test_nothing_is_as_large_as_tokens_squared(kind, padding):
 
 def test_all_blocks_in_one_call_is_the_same(monkeypatch):
     """What runs on other devices and in graphs."""
-    cases = [make_case(options_of(sparsity_type=kind), 80, padding="end", with_bias=True) for kind in SELECTIONS]
+    cases = [
+        make_case(options_of(sparsity_type=kind), 80, padding="end", with_bias=True, opens=opens)
+        for kind in SELECTIONS
+        for opens in (None, False)
+    ]
     expected = [case.shipped() for case in cases]
     monkeypatch.setattr("lsg_convert.modeling.lsg_windows.is_eager_on_cpu", lambda device: False)
     monkeypatch.setattr("lsg_convert.modeling.lsg_attention.is_eager_on_cpu", lambda device: False)
@@ -320,10 +326,10 @@ def test_graphs_take_other_values_and_masks(kind, tool):
 
 
 @pytest.mark.parametrize("kind", SELECTIONS)
-@pytest.mark.parametrize("padding", ["none", "holes"])
+@pytest.mark.parametrize(("padding", "opens"), [("none", None), ("none", False), ("holes", None)])
 @pytest.mark.parametrize("num_globals", [0, 3])
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-def test_flex_equals_the_oracle(kind, padding, num_globals):
+def test_flex_equals_the_oracle(kind, padding, opens, num_globals):
     for block_size, factor, reach in ((32, 2, 32), (8, 4, 12 if kind not in ("norm", "lsh") else 8)):
         options = options_of(
             sparsity_type=kind,
@@ -334,7 +340,7 @@ def test_flex_equals_the_oracle(kind, padding, num_globals):
             mask_first_token=num_globals > 0,
             attention_backend="flex",
         )
-        assert_equals_oracle(make_case(options, 320, padding=padding))
+        assert_equals_oracle(make_case(options, 320, padding=padding, opens=opens))
 
 
 @pytest.mark.parametrize("kind", SELECTIONS)

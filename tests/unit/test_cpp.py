@@ -39,7 +39,18 @@ def windows_by_kernel(monkeypatch):
     **ANY_CASE,
 )
 def test_equals_the_oracle(
-    windows_by_kernel, kind, block_size, factor, num_globals, num_blocks, batch_size, padding, first, with_bias, seed
+    windows_by_kernel,
+    kind,
+    block_size,
+    factor,
+    num_globals,
+    num_blocks,
+    batch_size,
+    padding,
+    first,
+    with_bias,
+    opens,
+    seed,
 ):
     try:
         options = options_of(
@@ -53,7 +64,7 @@ def test_equals_the_oracle(
         )
     except ValueError:
         return
-    case = make_case(options, block_size * num_blocks, batch_size, padding, with_bias, seed)
+    case = make_case(options, block_size * num_blocks, batch_size, padding, with_bias, seed, opens=opens)
     windows_by_kernel.clear()
     context = case.shipped()
     assert sum(windows_by_kernel) == num_blocks
