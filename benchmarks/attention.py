@@ -9,7 +9,6 @@ model (`lsg_linear.py`), and torch's own.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import statistics
 import sys
@@ -25,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lsg_convert.bench.meter import in_turns, measure
 from lsg_convert.modeling.lsg_attention import AttentionPlan, lsg_attention
-from lsg_convert.modeling.lsg_linear import use_onednn_linears
+from lsg_convert.modeling.lsg_linear import fast_linear_maps
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES, LSGOptions
 
 HEADS, WIDTH, INNER = 12, 64, 3072
@@ -77,11 +76,14 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
     query, key, value = (part.transpose(1, 2) for part in heads)
     hidden = torch.randn(1, tokens, model_width, **options)
     torchs = _Maps(model_width).to(device, dtype).requires_grad_(train)
-    ours = copy.deepcopy(torchs)
-    use_onednn_linears(ours)
+
+    def ours() -> torch.Tensor:
+        with fast_linear_maps(hidden.device):
+            return torchs(hidden)
+
     calls: dict[str, Callable[[], torch.Tensor]] = {
         TORCHS_MAPS: lambda: torchs(hidden),
-        "linear maps": lambda: ours(hidden),
+        "linear maps": ours,
         "dense": lambda: functional.scaled_dot_product_attention(query, key, value),
     }
     for kind in SPARSITY_TYPES:
@@ -89,7 +91,7 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
             lsg_options = LSGOptions(sparsity_type=kind, attention_backend=backend)
             calls[f"{kind} {backend}"] = _lsg_call(query, key, value, lsg_options)
     leaves = dict.fromkeys(calls, heads)
-    leaves |= {TORCHS_MAPS: [hidden, *torchs.parameters()], "linear maps": [hidden, *ours.parameters()]}
+    leaves |= {name: [hidden, *torchs.parameters()] for name in (TORCHS_MAPS, "linear maps")}
     return {name: _step(call, leaves[name], train) for name, call in calls.items()}
 
 

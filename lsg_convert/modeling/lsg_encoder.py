@@ -15,13 +15,13 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .lsg_compat import as_tuple, wants_dict
 from .lsg_eager import is_eager_on_cpu
-from .lsg_linear import WithOneDNNLinears
+from .lsg_linear import fast_linear_maps
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
 from .lsg_self_attention import LSGSelfAttention, run_lsg_layer
 from .lsg_windows import AttentionPlan
 
 
-class LSGEncoder(WithOneDNNLinears):
+class LSGEncoder:
     """Mixed in before a library encoder: globals in front, LSG attention in the layers, outputs trimmed.
 
     A family calls `add_global_embeddings` and `replace_self_attention` when it is built, and in its `forward` sums its
@@ -105,10 +105,11 @@ class LSGEncoder(WithOneDNNLinears):
         if output_hidden_states is None:
             output_hidden_states = getattr(self.config, "output_hidden_states", False)
         every_state = [self._trim(hidden_states, num_tokens, opening_rows)] if output_hidden_states else None
-        for layer in layers:
-            hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
-            if every_state is not None:
-                every_state.append(self._trim(hidden_states, num_tokens, opening_rows))
+        with fast_linear_maps(hidden_states.device):
+            for layer in layers:
+                hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
+                if every_state is not None:
+                    every_state.append(self._trim(hidden_states, num_tokens, opening_rows))
         hidden_states = self._trim(hidden_states, num_tokens, opening_rows)
         if self.final_norm is not None:
             hidden_states = self.get_submodule(self.final_norm)(hidden_states)

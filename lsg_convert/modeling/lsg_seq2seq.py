@@ -7,12 +7,11 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .lsg_compat import wants_dict
 from .lsg_encoder import LSGEncoderOutput, refuse_head_mask
-from .lsg_linear import WithOneDNNLinears
 from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 
 
-class LSGSeq2SeqModel(WithOneDNNLinears):
+class LSGSeq2SeqModel:
     """Mixed in before a library encoder-decoder model whose encoder is LSG."""
 
     options: LSGOptions

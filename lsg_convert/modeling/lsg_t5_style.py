@@ -11,7 +11,6 @@ import torch
 from transformers.utils import logging
 
 from .lsg_encoder import LSGEncoder, format_output, refuse_head_mask, require_one_input
-from .lsg_linear import WithOneDNNLinears
 from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
@@ -108,7 +107,7 @@ class LSGT5StyleEncoder(LSGEncoder):
         return format_output(encoded, self.config, return_dict)
 
 
-class LSGT5StyleModel(WithOneDNNLinears):
+class LSGT5StyleModel:
     """Mixed in before a library model whose encoder is built like T5's: its encoder becomes `lsg_encoder`."""
 
     lsg_encoder: type

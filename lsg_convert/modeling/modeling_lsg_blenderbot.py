@@ -19,7 +19,7 @@ from .lsg_eager import is_eager_on_cpu  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import flex_obstacle  # noqa: F401
 from .lsg_heads import LSGHead
-from .lsg_linear import OneDNNLinear  # noqa: F401
+from .lsg_linear import fast_linear_maps  # noqa: F401
 from .lsg_opening import opening_rows  # noqa: F401
 from .lsg_options import LSGOptions  # noqa: F401
 from .lsg_scores import LayerCall  # noqa: F401

@@ -17,7 +17,7 @@ from .lsg_cpp_kernel import SOURCE  # noqa: F401
 from .lsg_eager import is_eager_on_cpu  # noqa: F401
 from .lsg_encoder import LSGEncoder  # noqa: F401
 from .lsg_flex import flex_obstacle  # noqa: F401
-from .lsg_linear import use_onednn_linears
+from .lsg_linear import fast_linear_maps  # noqa: F401
 from .lsg_opening import opening_rows  # noqa: F401
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
@@ -47,7 +47,6 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
                 setattr(config.encoder, name, value)
             encoder = self.lsg_encoder(config.encoder)
         super().__init__(config, encoder, decoder)
-        use_onednn_linears(self)
         self.options = LSGOptions.from_config(self.config.encoder)
         self.encoder.passes_globals_to_decoder = self.options.pass_global_tokens_to_decoder
 
