@@ -76,9 +76,14 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
     query, key, value = (part.transpose(1, 2) for part in heads)
     hidden = torch.randn(1, tokens, model_width, **options)
     torchs = _Maps(model_width).to(device, dtype).requires_grad_(train)
+
+    def ours() -> torch.Tensor:
+        with fast_linear_maps(hidden.device):
+            return torchs(hidden)
+
     calls: dict[str, Callable[[], torch.Tensor]] = {
         TORCHS_MAPS: lambda: torchs(hidden),
-        "linear maps": lambda: _as_in_the_encoder(torchs, hidden),
+        "linear maps": ours,
         "dense": lambda: functional.scaled_dot_product_attention(query, key, value),
     }
     for kind in SPARSITY_TYPES:
@@ -86,13 +91,8 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
             lsg_options = LSGOptions(sparsity_type=kind, attention_backend=backend)
             calls[f"{kind} {backend}"] = _lsg_call(query, key, value, lsg_options)
     leaves = dict.fromkeys(calls, heads)
-    leaves |= {TORCHS_MAPS: [hidden, *torchs.parameters()], "linear maps": [hidden, *torchs.parameters()]}
+    leaves |= {name: [hidden, *torchs.parameters()] for name in (TORCHS_MAPS, "linear maps")}
     return {name: _step(call, leaves[name], train) for name, call in calls.items()}
-
-
-def _as_in_the_encoder(maps: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
-    with fast_linear_maps(hidden.device):
-        return maps(hidden)
 
 
 class _Maps(nn.Module):

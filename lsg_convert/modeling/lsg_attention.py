@@ -68,9 +68,11 @@ def lsg_attention(
 def _attend_parts(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Contexts [B, H, part, D] of the globals' queries, then of the tokens', in order."""
     if call.plan.num_globals:
-        # A global's bias is the same for all keys and drops out of the softmax.
-        bias = make_attn_bias(call.plan.every_key, None, query.dtype)
-        yield _sdpa(query[:, :, : call.plan.num_globals], key, value, bias, call)
+        plan, bias = call.plan, None
+        if call.position_bias is not None:
+            bias = call.position_bias.of_globals(plan.num_globals, plan.num_tokens)
+        bias = make_attn_bias(plan.every_key, bias, query.dtype)
+        yield _sdpa(query[:, :, : plan.num_globals], key, value, bias, call)
     yield from _choose_backend(query, key, value, call).attend(query, key, value, call)
 
 

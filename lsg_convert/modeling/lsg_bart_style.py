@@ -11,6 +11,7 @@ from torch.nn import functional
 from transformers.utils import logging
 
 from .lsg_encoder import LSGEncoder, check_length, format_output, refuse_head_mask, require_one_input
+from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
 
@@ -57,9 +58,10 @@ class LSGBartStyleEncoder(LSGEncoder):
         check_length(num_tokens, self.max_source_positions)
         if self.options.attend_masked_runs:
             inputs_embeds = self._pad_with_tokens(inputs_embeds)
-        encoded = self.encode(
-            self.embed(inputs_embeds, input_ids), attention_mask, self.layers_to_run(), output_hidden_states, num_tokens
-        )
+        opening = opening_rows(self.options, attention_mask, input_ids)
+        embeddings = self.embed(inputs_embeds, input_ids)
+        layers = self.layers_to_run()
+        encoded = self.encode(embeddings, attention_mask, layers, output_hidden_states, num_tokens, opening)
         return format_output(encoded, self.config, return_dict)
 
     def embed_words(self, input_ids: torch.Tensor) -> torch.Tensor:
@@ -79,7 +81,7 @@ class LSGBartStyleEncoder(LSGEncoder):
         return self.embed_positions(inputs_embeds.shape[:2] if self.positions_take_shape else inputs_embeds[:, :, -1])
 
     def _pad_with_tokens(self, inputs_embeds: torch.Tensor) -> torch.Tensor:
-        """Pad [batch, T, width] to whole blocks by padding tokens: they count where masked segments do."""
+        """Pad [batch, T, width] to whole blocks by padding tokens: they matter where masked segments are kept."""
         shape = (inputs_embeds.shape[0], self.padding(inputs_embeds.shape[1]))
         tokens = torch.full(shape, self.padding_idx, dtype=torch.long, device=inputs_embeds.device)
         return torch.cat([inputs_embeds, self.embed_words(tokens)], dim=1)

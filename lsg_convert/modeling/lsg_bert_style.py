@@ -16,7 +16,16 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import logging
 
-from .lsg_encoder import LSGEncoder, check_length, format_output, refuse_attentions, refuse_head_mask, require_one_input
+from .lsg_encoder import (
+    LSGEncoder,
+    LSGEncoderOutput,
+    check_length,
+    format_output,
+    refuse_attentions,
+    refuse_head_mask,
+    require_one_input,
+)
+from .lsg_opening import opening_rows
 
 logger = logging.get_logger(__name__)
 
@@ -33,7 +42,7 @@ class LSGBertStyleModel(LSGEncoder):
     attention_projections: tuple[str, ...] = ("query", "key", "value")  # and the output's, where it lies beside them
     further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
     can_decode = True  # whether the library's model knows is_decoder
-    has_token_types = True
+    has_token_types = True  # else token_type_ids are ignored
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
@@ -89,8 +98,9 @@ class LSGBertStyleModel(LSGEncoder):
             "inputs_embeds": inputs_embeds,
             **{name: kwargs.pop(name, None) for name in self.further_embedding_inputs},
         }
-        if not self.has_token_types and embedding_inputs.pop("token_type_ids") is not None:
-            raise ValueError("token_type_ids are given, but this kind of model has no token types: leave them out.")
+        if not self.has_token_types:
+            # The library's models ignore them too, from 5.0 on: some tokenizers return them unasked.
+            del embedding_inputs["token_type_ids"]
         if self.is_decoder():
             return super().forward(
                 attention_mask=attention_mask,
@@ -105,8 +115,16 @@ class LSGBertStyleModel(LSGEncoder):
         num_tokens = require_one_input(input_ids, inputs_embeds).shape[1]
         if position_ids is None:
             check_length(num_tokens, self.max_tokens())
+        opening = opening_rows(
+            self.options,
+            attention_mask,
+            input_ids,
+            (embedding_inputs.get("token_type_ids"), 0),
+            (position_ids, self.first_position()),
+        )
+        embeddings = self.embed(**embedding_inputs)
         encoded = self.encode(
-            self.embed(**embedding_inputs), attention_mask, self.encoder_layers(), output_hidden_states, num_tokens
+            embeddings, attention_mask, self.encoder_layers(), output_hidden_states, num_tokens, opening
         )
         return format_output(self.pool(encoded), self.config, return_dict)
 
@@ -125,12 +143,15 @@ class LSGBertStyleModel(LSGEncoder):
         globals_ = globals_.expand(embeddings.shape[0], -1, -1)
         return self.prepend_globals(embeddings, self.embeddings.dropout(globals_))
 
-    def pool(self, encoded: BaseModelOutput) -> BaseModelOutput:
+    def pool(self, encoded: LSGEncoderOutput) -> BaseModelOutput:
         """Add the pooler's output, in models that can have a pooler; and a cache, empty, for which LM heads ask."""
+        if self.passes_globals_to_decoder:
+            return encoded  # for the decoder of a pair, which has no use for either
+        outputs = {"last_hidden_state": encoded.last_hidden_state, "hidden_states": encoded.hidden_states}
         if not hasattr(self, "pooler"):
-            return BaseModelOutputWithPastAndCrossAttentions(**encoded)
+            return BaseModelOutputWithPastAndCrossAttentions(**outputs)
         pooled = None if self.pooler is None else self.run_pooler(encoded.last_hidden_state)
-        return BaseModelOutputWithPoolingAndCrossAttentions(**encoded, pooler_output=pooled)
+        return BaseModelOutputWithPoolingAndCrossAttentions(**outputs, pooler_output=pooled)
 
     def run_pooler(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """[batch, T, width] → [batch, width]."""
@@ -138,5 +159,9 @@ class LSGBertStyleModel(LSGEncoder):
 
     def max_tokens(self) -> int:
         """Tokens that the position table has rows for; families with a padding row count from the row after it."""
-        table = self.embeddings.position_embeddings
-        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+        return self.embeddings.position_embeddings.num_embeddings - self.first_position()
+
+    def first_position(self) -> int:
+        """The row of the position table that token 0 has."""
+        padding_row = self.embeddings.position_embeddings.padding_idx
+        return 0 if padding_row is None else padding_row + 1

@@ -5,6 +5,7 @@ The sequence that the layers see is [globals | tokens | padding up to whole bloc
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -77,12 +78,14 @@ class LSGEncoder:
         layers: Iterable[nn.Module],
         output_hidden_states: bool | None,
         num_tokens: int | None = None,
-    ) -> BaseModelOutput:
+        opening_rows: torch.Tensor | None = None,
+    ) -> "LSGEncoderOutput":
         """Run `layers` over `hidden_states` [batch, G + T, width] and trim what comes out.
 
         Args:
             attention_mask: [batch, T], non-zero where a token may be attended, or None.
             num_tokens: T, where `hidden_states` has padding behind the tokens already.
+            opening_rows: bool [batch], whether global 0 stands in for token 0; None when it does in every row.
 
         Raises:
             ValueError: the mask is not [batch, T], or T is not a whole number of blocks and `adaptive` is off.
@@ -97,23 +100,25 @@ class LSGEncoder:
                 tokens = torch.ones(hidden_states.shape[0], num_tokens, dtype=torch.bool, device=hidden_states.device)
             tokens = functional.pad(tokens, (0, padding), value=False)
         plan = AttentionPlan(
-            self.options, tokens, hidden_states.shape[0], num_tokens + padding, device=hidden_states.device
+            self.options, tokens, hidden_states.shape[0], num_tokens + padding, hidden_states.device, opening_rows
         )
         if output_hidden_states is None:
             output_hidden_states = getattr(self.config, "output_hidden_states", False)
-        every_state = [self._trim(hidden_states, num_tokens)] if output_hidden_states else None
+        every_state = [self._trim(hidden_states, num_tokens, opening_rows)] if output_hidden_states else None
         with fast_linear_maps(hidden_states.device):
             for layer in layers:
                 hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
                 if every_state is not None:
-                    every_state.append(self._trim(hidden_states, num_tokens))
-        hidden_states = self._trim(hidden_states, num_tokens)
+                    every_state.append(self._trim(hidden_states, num_tokens, opening_rows))
+        hidden_states = self._trim(hidden_states, num_tokens, opening_rows)
         if self.final_norm is not None:
             hidden_states = self.get_submodule(self.final_norm)(hidden_states)
         if every_state is not None:
             every_state[-1] = hidden_states
-        return BaseModelOutput(
-            last_hidden_state=hidden_states, hidden_states=None if every_state is None else tuple(every_state)
+        return LSGEncoderOutput(
+            last_hidden_state=hidden_states,
+            hidden_states=None if every_state is None else tuple(every_state),
+            opening_rows=opening_rows,
         )
 
     def _token_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> torch.Tensor | None:
@@ -144,10 +149,10 @@ class LSGEncoder:
             )
         return -num_tokens % block_size
 
-    def _trim(self, hidden_states: torch.Tensor, num_tokens: int) -> torch.Tensor:
+    def _trim(self, hidden_states: torch.Tensor, num_tokens: int, opening_rows: torch.Tensor | None) -> torch.Tensor:
         """[batch, G + T + padding, width] → [batch, T, width], or [batch, G + T, width] for the decoder.
 
-        Global 0 takes the place of token 0 only where the globals themselves are dropped.
+        Global 0 replaces token 0 only where the globals themselves are dropped, in the rows that open.
         """
         num_globals = self.options.num_global_tokens
         hidden_states = hidden_states[:, : num_globals + num_tokens]
@@ -156,7 +161,23 @@ class LSGEncoder:
         tokens = hidden_states[:, num_globals:]
         if not (self.options.pool_with_global and num_globals):
             return tokens
-        return torch.cat([hidden_states[:, :1], tokens[:, 1:]], dim=1)
+        first = hidden_states[:, :1]
+        if opening_rows is not None:
+            first = torch.where(opening_rows[:, None, None], first, tokens[:, :1])
+        return torch.cat([first, tokens[:, 1:]], dim=1)
+
+
+@dataclass
+class LSGEncoderOutput(BaseModelOutput):
+    """An encoder's output, and for a decoder that attends to the globals: in which rows global 0 stands in for token 0,
+    bool [batch]; None when it does in all.
+    """
+
+    opening_rows: torch.Tensor | None = None
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """What the library's output is as a tuple."""
+        return tuple(value for name, value in self.items() if name != "opening_rows")
 
 
 def check_length(num_tokens: int, max_tokens: int) -> None:

@@ -1,9 +1,10 @@
-"""Float32 linear maps on a CPU by oneDNN where that is faster than torch's own, and as precise.
+"""Float32 linear maps on a CPU by oneDNN, where that is faster than the BLAS that torch was built with.
 
-PyTorch multiplies float32 matrices with the BLAS that it was built with, most often Intel's MKL. It carries oneDNN too,
-and uses it for bfloat16. On AMD's processors with AVX-512 that is twice as fast, on those with AVX2 it is not. So torch's
-own serve, unless there is AVX-512 and a measurement of some milliseconds, once a process, says otherwise. Modules stay
-`nn.Linear`, which is what quantization and adapters look for. `torch.backends.mkldnn.flags(enabled=False)` turns it off.
+PyTorch multiplies float32 matrices with its BLAS, most often Intel's MKL, and carries oneDNN too. On AMD processors
+with AVX-512 oneDNN is twice as fast, on Intel's it need not be: both are timed at first use. (Without AVX-512 it is
+never much faster, and nothing is timed.) No module changes: while the layers run, without gradients,
+`torch.nn.functional.linear` is redirected.
+`torch.backends.mkldnn.flags(enabled=False)` turns this off, as all of oneDNN.
 """
 
 import time
@@ -19,90 +20,50 @@ from torch.overrides import TorchFunctionMode
 
 from .lsg_eager import are_plain_float32, is_eager_on_cpu, needs_gradients
 
-Kernel = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-
-MEASURED_ROWS, MEASURED_WIDTH, MEASURED_TIMES = 256, 768, 4
-WORTH_IT = 0.85  # of torch's time: below this, noise decides
+LinearKernel = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+CLEARLY_FASTER = 0.8  # of torch's time, so that noise does not decide
 
 
 def fast_linear_maps(device: torch.device) -> AbstractContextManager[Any]:
-    """While this lasts, linear maps on `device` are computed by oneDNN where that is possible and faster."""
-    if is_eager_on_cpu(device) and onednn_is_faster():
-        return LinearMapsByOneDNN()
-    return nullcontext()
+    """While this lasts, linear maps are computed by oneDNN where it can and is faster."""
+    if torch.is_grad_enabled() or not is_eager_on_cpu(device) or not torch.backends.mkldnn.enabled:
+        return nullcontext()
+    return _LinearByOneDNN() if onednn_is_faster(torch.get_num_threads()) else nullcontext()
 
 
-class LinearMapsByOneDNN(TorchFunctionMode):
-    """Takes the calls of `functional.linear` that oneDNN can compute; what `nn.Linear` modules are stays as it is."""
-
+class _LinearByOneDNN(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call `func`, or what stands in for it."""
-        if func is functional.linear and not kwargs and _suits_onednn(*args[:2]):
-            return onednn_linear(args[0], args[1], args[2] if len(args) > 2 else None)
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        return _linear(*args, **kwargs) if func is functional.linear else func(*args, **kwargs)
 
 
-@lru_cache(maxsize=1)
-def onednn_is_faster() -> bool:
-    """Whether oneDNN is, for maps of a size that encoders have, on this processor."""
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """[..., n], [m, n], [m] → [..., m]."""
     kernel = onednn_kernel()
-    if kernel is None or torch.backends.cpu.get_cpu_capability() != "AVX512":
-        return False
-    with torch.no_grad():
-        rows, weight = torch.ones(MEASURED_ROWS, MEASURED_WIDTH), torch.ones(MEASURED_WIDTH, MEASURED_WIDTH)
-        ours, theirs = (_seconds(linear, rows, weight) for linear in (kernel, functional.linear))
-    return ours < WORTH_IT * theirs
-
-
-def _seconds(linear: Callable[..., Tensor], rows: Tensor, weight: Tensor) -> float:
-    """The shortest time of a few calls; the first one warms up."""
-    linear(rows, weight, None)
-    found = []
-    for _ in range(MEASURED_TIMES):
-        started = time.perf_counter()
-        linear(rows, weight, None)
-        found.append(time.perf_counter() - started)
-    return min(found)
-
-
-def onednn_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """[..., n], [m, n], [m] → [..., m], differentiable any number of times."""
-    if needs_gradients(input, weight, bias):
-        return _Differentiable.apply(input, weight, bias)
-    kernel = onednn_kernel()
-    assert kernel is not None
+    if kernel is None or not are_plain_float32(input, weight) or needs_gradients(input, weight, bias):
+        return functional.linear(input, weight, bias)
     return kernel(input, weight, bias)
 
 
-class _Differentiable(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(input, weight)
-        with torch.no_grad():
-            return onednn_linear(input, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of input, weight and bias: two more linear maps and a sum."""
-        input, weight = ctx.saved_tensors
-        of_input = of_weight = of_bias = None
-        rows = gradient.reshape(-1, gradient.shape[-1])
-        if ctx.needs_input_grad[0]:
-            of_input = onednn_linear(gradient, weight.t(), None)
-        if ctx.needs_input_grad[1]:
-            of_weight = onednn_linear(rows.t(), input.reshape(-1, input.shape[-1]).t(), None)
-        if ctx.needs_input_grad[2]:
-            of_bias = rows.sum(0)
-        return of_input, of_weight, of_bias
-
-
-def _suits_onednn(input: Tensor, weight: Tensor) -> bool:
-    """Whether these are plain float32 tensors on a CPU, to be multiplied now and as they are."""
-    return are_plain_float32(input, weight) and bool(torch.backends.mkldnn.enabled) and onednn_kernel() is not None
+@lru_cache(maxsize=8)
+def onednn_is_faster(num_threads: int) -> bool:
+    """Whether oneDNN is there and clearly faster with so many threads: some milliseconds, once a process."""
+    kernel = onednn_kernel()
+    if kernel is None or "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        return False
+    input, weight, bias = torch.ones(64, 768), torch.ones(768, 768), torch.ones(768)
+    seconds: dict[LinearKernel, list[float]] = {functional.linear: [], kernel: []}
+    with torch.inference_mode():
+        for _ in range(5):
+            for function, times in seconds.items():
+                start = time.perf_counter()
+                function(input, weight, bias)
+                times.append(time.perf_counter() - start)
+    return min(seconds[kernel]) < CLEARLY_FASTER * min(seconds[functional.linear])
 
 
 @lru_cache(maxsize=1)
-def onednn_kernel() -> Kernel | None:
+def onednn_kernel() -> LinearKernel | None:
     """oneDNN's linear map as torch has it for its compiler; None where there is none, or not the one that is known."""
     if not torch.backends.mkldnn.is_available():
         return None

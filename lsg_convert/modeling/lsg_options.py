@@ -22,6 +22,8 @@ class LSGOptions:
     sparse_block_size: sparse tokens on each side of the local tokens.
     sparsity_factor: tokens per sparse token.
     sparsity_type: how tokens become sparse tokens, see `lsg_selection`.
+    opening_token_id: the token that inputs open with (BOS, CLS) and global 0 is made of. Global 0 stands in for token 0
+        only in rows that open with it; None: in every row, as in published models.
     num_global_tokens: learned tokens in front, which attend to all and are attended to by all.
     lsh_num_pre_rounds: hashing rounds that merge near-duplicates first (``lsh`` only).
     adaptive: pad inputs to whole blocks instead of refusing them.
@@ -46,6 +48,7 @@ class LSGOptions:
     pass_global_tokens_to_decoder: bool = True
     attention_backend: str = "auto"
     attend_masked_runs: bool = False
+    opening_token_id: int | None = None
 
     def __post_init__(self) -> None:
         """Take whole numbers that JSON wrote as 2.0 for what they are; `validate` refuses other numbers and types."""
@@ -78,6 +81,11 @@ class LSGOptions:
     def has_sparse(self) -> bool:
         """Whether there are sparse tokens at all."""
         return self.sparsity_type != "none" and self.sparse_block_size > 0 and self.sparsity_factor > 0
+
+    @property
+    def global_has_position(self) -> bool:
+        """Whether global 0 is known to be the opening token, and so has its position, 0."""
+        return self.opening_token_id is not None and self.mask_first_token and self.num_global_tokens > 0
 
     @property
     def step(self) -> int:

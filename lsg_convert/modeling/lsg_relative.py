@@ -1,7 +1,7 @@
 """Attention whose scores get a bias by distance (T5, arXiv 1910.10683, and models built like it).
 
-Keys and sparse tokens have positions, globals have none: one learned number a head, which starts at 0, is the bias
-towards all of them.
+Keys and sparse tokens have positions. Globals have none: one learned number a head, which starts at 0, is the bias
+towards all of them. Only a global that stands in for the opening token has that token's position.
 """
 
 import math
@@ -49,7 +49,8 @@ class LSGRelativeSelfAttention(LSGSelfAttention):
             return by_bucket(bucket.to(by_bucket.weight.device)).to(distance.device)
 
         # Anew in every layer: cheap (2 T distances), and a checkpointed layer can be run again on its own.
-        bias = PositionBias(relative, towards_globals.weight.to(hidden_states.device))
+        towards = towards_globals.weight.to(hidden_states.device)
+        bias = PositionBias(relative, towards, plan.options.global_has_position)
         return super().attend(hidden_states, plan, bias)
 
 

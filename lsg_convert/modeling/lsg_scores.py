@@ -51,7 +51,9 @@ class LayerCall(NamedTuple):
         [B or 1, H or 1, num_blocks, W - G]; of one block alone if the others' are the same, shifted.
         """
         sparse, options = None if self.sparse is None else self.sparse.position, self.plan.options
-        if sparse is None or sparse.dim() < 3:
+        # A global with a position is as far from each block as its position tells.
+        shared = self.position_bias is not None and not self.position_bias.global_has_position
+        if shared and (sparse is None or sparse.dim() < 3):
             window = Window(window.block, 1, *window[2:])
         tokens = torch.arange(self.plan.num_tokens, device=self.plan.device)
         queries = tokens[window.block * options.block_size :][: window.num_blocks * options.block_size]
@@ -64,8 +66,8 @@ class LayerCall(NamedTuple):
     def _position_bias(self, window: Window) -> Tensor | None:
         if self.position_bias is None:
             return None
-        positions = self._positions(window)
-        return fold(self.position_bias.window(*positions, self.plan.num_globals, self.plan.num_tokens))
+        bias = self.position_bias.window(*self._positions(window), self.plan.num_globals, self.plan.num_tokens)
+        return fold(bias if bias.shape[2] == 1 else bias.expand(self.plan.batch_size, *bias.shape[1:]))
 
     def _kept(self, window: Window) -> Tensor | None:
         """Which keys the blocks may attend to, bool [B · num_blocks, H or 1, 1, W]; None where that is all."""

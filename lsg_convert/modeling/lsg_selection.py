@@ -275,9 +275,10 @@ def _random_directions(heads: int, width: int, count: int, seed: int, device: to
 
 
 def _bucket_sums(tokens: Tensor, bucket: Tensor, keep: Tensor | None, length: int, size: int) -> Tensor:
-    """Sums, float32 [B, T / length · size, H, C], of unmasked tokens [B, T, H, C] over ``size`` buckets a segment.
+    """Sums, float32 [B, T / length · size, H, C], of unmasked tokens [B, T, H, C] over the buckets of each segment.
 
-    bucket: long [B, T, H]. keep: bool [B or 1, T] or None. Masked tokens go to a row behind all others, and are lost.
+    bucket: long [B, T, H], below ``size``. keep: bool [B or 1, T] or None. Masked tokens go to a row
+    behind all others, and are lost.
     """
     batch, num_tokens, heads, width = tokens.shape
     num_rows = batch * num_tokens // length * size * heads

@@ -11,6 +11,7 @@ import torch
 from transformers.utils import logging
 
 from .lsg_encoder import LSGEncoder, format_output, refuse_head_mask, require_one_input
+from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
 from .lsg_seq2seq import LSGSeq2SeqModel
@@ -100,7 +101,8 @@ class LSGT5StyleEncoder(LSGEncoder):
         if inputs_embeds is None:
             inputs_embeds = self.embed_tokens(given)
         embedded = self.dropout(self.prepend_globals(inputs_embeds, self.embed_globals()))
-        encoded = self.encode(embedded, attention_mask, self.block, output_hidden_states)
+        opening = opening_rows(self.options, attention_mask, input_ids)
+        encoded = self.encode(embedded, attention_mask, self.block, output_hidden_states, opening_rows=opening)
         encoded.last_hidden_state = self.dropout(encoded.last_hidden_state)
         return format_output(encoded, self.config, return_dict)
 

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .lsg_eager import is_eager_on_cpu
 from .lsg_options import LSGOptions
@@ -34,6 +33,8 @@ class AttentionPlan:
         batch_size: B.
         num_tokens: T, at most the dense limit or a multiple of the block size.
         device: where the layers compute.
+        opening_rows: bool [B], whether global 0 stands in for token 0 of a row; None when it does in all. In other rows
+            it is no key, and token 0 is one.
 
     Attributes:
         keep: bool [B or 1, G + T], None when all keys are kept.
@@ -42,7 +43,13 @@ class AttentionPlan:
     """
 
     def __init__(
-        self, options: LSGOptions, tokens: Tensor | None, batch_size: int, num_tokens: int, device: torch.device
+        self,
+        options: LSGOptions,
+        tokens: Tensor | None,
+        batch_size: int,
+        num_tokens: int,
+        device: torch.device,
+        opening_rows: Tensor | None = None,
     ) -> None:
         self.options = options
         self.batch_size = batch_size
@@ -50,18 +57,28 @@ class AttentionPlan:
         self.num_globals = options.num_global_tokens
         self.device = device
         self.padded = tokens is not None
+        self.opening_rows = opening_rows
         self.keep: Tensor | None = None
         self._masked_before: list[int] | None = None
         if tokens is not None or options.mask_first_token:
-            if tokens is None:
-                tokens = torch.ones(1, num_tokens, dtype=torch.bool, device=device)
-            if options.mask_first_token:
-                tokens = tokens & (torch.arange(num_tokens, device=device) > 0)
-            self.keep = functional.pad(tokens, (self.num_globals, 0), value=True)
+            self.keep = self._kept_keys(tokens)
             if self.padded and is_eager_on_cpu(device):
                 # Where asking is free: which tokens are masked in some row, so that other windows go without a mask.
-                self._masked_before = [0, *(~tokens).any(0).cumsum(0).tolist()]
+                self._masked_before = [0, *(~self.keep[:, self.num_globals :]).any(0).cumsum(0).tolist()]
         self.windows = [] if self.is_dense else plan_windows(self, _blocks_at_once(self))
+
+    def _kept_keys(self, tokens: Tensor | None) -> Tensor:
+        if tokens is None:
+            tokens = torch.ones(1, self.num_tokens, dtype=torch.bool, device=self.device)
+        globals_ = tokens.new_ones(1, self.num_globals)
+        if self.options.mask_first_token:
+            kept = torch.arange(self.num_tokens, device=self.device) > 0
+            if self.opening_rows is not None:
+                opens = self.opening_rows[:, None]
+                kept = kept | ~opens
+                globals_ = torch.cat([opens, globals_[:, 1:].expand(len(opens), -1)], dim=1)
+            tokens = tokens & kept
+        return torch.cat([globals_.expand(len(tokens), -1), tokens], dim=1)
 
     @property
     def is_dense(self) -> bool:
@@ -77,6 +94,11 @@ class AttentionPlan:
     def every_key(self) -> Tensor | None:
         """Bool [B or 1, 1, 1, G + T], for queries that attend to every key; None when all are kept."""
         return None if self.keep is None else self.keep[:, None, None]
+
+    @property
+    def keeps_globals(self) -> bool:
+        """Whether the globals are known to be kept in every row."""
+        return self.opening_rows is None or not self.options.mask_first_token
 
     def keeps_all(self, first: int, last: int) -> bool:
         """Whether tokens first … last - 1 are known to be kept in every row."""
@@ -107,7 +129,7 @@ def plan_windows(plan: AttentionPlan, at_once: int) -> list[Window]:
         right = (min(num_sparse, (i + 2) * step), min(num_sparse, (i + 2) * step + reach))
         # A sparse token may come from anywhere in its block.
         origins = [(a * factor // block * block, -(-b * factor // block) * block) for a, b in (left, right) if a < b]
-        masked = not all(plan.keeps_all(*span) for span in (local, *origins))
+        masked = not (plan.keeps_globals and all(plan.keeps_all(*span) for span in (local, *origins)))
         window = Window(i, 1, masked, local, left, right)
         if windows and windows[-1].num_blocks < at_once and _continues(windows[-1], window, block, step):
             before = windows[-1]

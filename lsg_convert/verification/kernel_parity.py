@@ -133,11 +133,15 @@ def wanted_plan(batch: Batch, options: LSGOptions) -> WantedPlan:
     from torch.nn import functional
 
     tokens = batch.mask.bool().clone()
-    if options.mask_first_token:
-        tokens[:, 0] = False
+    replaced = tokens.new_full((len(tokens),), options.mask_first_token)
+    if options.opening_token_id is not None:
+        replaced &= tokens[:, 0] & (batch.ids[:, 0] == options.opening_token_id)
+    tokens[:, 0] &= ~replaced
     length = tokens.shape[1]
     padding = -length % options.block_size if length > options.dense_limit else 0
     keep = functional.pad(functional.pad(tokens, (0, padding), value=False), (options.num_global_tokens, 0), value=True)
+    if options.num_global_tokens and options.mask_first_token:
+        keep[:, 0] = replaced
     return WantedPlan(options, keep, options.num_global_tokens, length + padding)
 
 

@@ -61,6 +61,9 @@ def dense_lsg_attention(
 
     score = query @ all_keys.transpose(-1, -2) * scale
     if position_bias is not None:
+        if num_globals and options.mask_first_token and options.opening_token_id is not None:
+            position = position.clone()
+            position[..., 0] = 0  # global 0 stands where the token stands that it replaces
         score = score + _bias(position_bias, position, num_globals, num_tokens)
     hidden = ~attends | dead[:, :, None]
     weight = score.masked_fill(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1)
@@ -77,7 +80,7 @@ def _local_and_global(num_globals: int, num_tokens: int, block: int, device: tor
 
 
 def _attends_to_sparse(num_globals: int, num_tokens: int, options: Any, device: torch.device) -> Tensor:
-    """Which sparse tokens each of [globals | tokens] attends to: bool [G + T, S]; globals to none."""
+    """Which sparse tokens each of [globals | tokens] attends to: bool [G + T, S]. Globals: to none."""
     step, reach = options.block_size // options.sparsity_factor, options.sparse_block_size
     attends = torch.zeros(
         num_globals + num_tokens, num_tokens // options.sparsity_factor, dtype=torch.bool, device=device
@@ -202,7 +205,7 @@ def _arange_like(weight: Tensor) -> Tensor:
 
 
 def _bias(position_bias: Any, key_position: Tensor, num_globals: int, num_tokens: int) -> Tensor:
-    """Bias [B, H, G + T, K] of every query and key; negative positions are globals, whose own queries have none."""
+    """Bias [B, H, G + T, K] of every query and key; negative positions are globals without one."""
     by_distance = position_bias.relative(torch.arange(1 - num_tokens, num_tokens, device=key_position.device))
     query_position = torch.arange(num_tokens, device=key_position.device)
     rows = []
@@ -211,4 +214,7 @@ def _bias(position_bias: Any, key_position: Tensor, num_globals: int, num_tokens
         distance = (keys - query_position[:, None]).clamp(min=1 - num_tokens)
         rows.append(torch.where(keys < 0, towards_globals, by_distance[distance + num_tokens - 1, head]))
     bias = torch.stack(rows, dim=1)
-    return torch.cat([bias.new_zeros(*bias.shape[:2], num_globals, bias.shape[3]), bias], dim=2)
+    of_globals = bias.new_zeros(*bias.shape[:2], num_globals, bias.shape[3])
+    if num_globals and bool((key_position[..., 0] == 0).all()):
+        of_globals[:, :, 0] = bias[:, :, 0]  # the query of global 0 is that of the token at position 0
+    return torch.cat([of_globals, bias], dim=2)

@@ -31,7 +31,7 @@ from lsg_convert.verification.result import Measurement, NotRunError
 from lsg_convert.verification.stranger_folders import copy_converted, copy_source, hub_snapshot
 from lsg_convert.verification.subject import Subject
 
-PADDING_SIDES = ("right",)
+PADDING_SIDES = ("right", "left")
 _TIMEOUT = 900.0  # seconds; a folder of BART-large's size takes about thirty
 _CHARACTERS = 6  # that a token has at most, about: texts are cut to their length by the tokenizer itself
 _TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")

@@ -14,6 +14,7 @@ from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, Encode
 from lsg_convert import convert
 from lsg_convert.common.errors import RequestError
 from lsg_convert.families import PAIRS, family_named
+from tests.close import assert_close
 from tests.command import lsg_convert, python
 from tests.families.test_kernel import use_oracle
 from tests.tiny import make_checkpoint, make_pair
@@ -49,7 +50,7 @@ def test_without_globals_it_is_the_source(folders: tuple[Path, Path]) -> None:
     source = EncoderDecoderModel.from_pretrained(folders[0]).eval()
     model = load(folders[1], num_global_tokens=0, mask_first_token=False)
     batch = inputs(30)
-    assert (model(**batch).logits - source(**batch).logits).abs().max() <= 1e-5
+    assert_close(model(**batch).logits, source(**batch).logits)
     del batch["decoder_input_ids"]
     ours, expected = (each.generate(**batch, max_new_tokens=6).tolist() for each in (model, source))
     assert ours == expected
@@ -61,7 +62,7 @@ def test_above_the_dense_limit_it_is_the_oracle(folders: tuple[Path, Path]) -> N
         blocks, dense = (load(folders[1], num_global_tokens=3, sparsity_type=selection) for _ in range(2))
         assert use_oracle(dense) == 2
         batch = inputs(77)
-        assert (blocks(**batch).logits - dense(**batch).logits).abs().max() <= 1e-5
+        assert_close(blocks(**batch).logits, dense(**batch).logits)
 
 
 @torch.no_grad()
@@ -135,7 +136,7 @@ def test_built_from_two_folders_then_converted(tmp_path: Path) -> None:
     for module in built.encoder.modules():
         if hasattr(module, "options"):
             module.options = pair.options
-    assert (pair(**inputs(100)).logits - built(**inputs(100)).logits).abs().max() <= 1e-5
+    assert_close(pair(**inputs(100)).logits, built(**inputs(100)).logits)
 
 
 @torch.no_grad()

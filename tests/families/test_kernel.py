@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from lsg_convert.verification.oracle import dense_lsg_attention
+from tests.close import assert_close
 from tests.families.pairs import TOLERANCE, USUAL, Pair
 
 MakePair = Callable[..., Pair]
-CLOSE = 1e-5
 SELECTIONS = ("norm", "pooling", "bos_pooling", "stride", "block_stride", "none")
 
 
@@ -38,7 +38,7 @@ def test_blocks_equal_the_oracle(pair: MakePair, number: int, model_type: str, a
         for length, padded in ((64, False), (51, True)):
             inputs = made.inputs(length, padded)
             ours, expected = blocks(**inputs)[0], dense(**inputs)[0]
-            assert (ours - expected).abs().max() <= CLOSE, (selection, length)
+            assert_close(ours, expected)
 
 
 @torch.no_grad()
@@ -88,11 +88,11 @@ def test_layers_in_chunks_equal_whole_ones(
         return run_layer(encoder, layer, hidden_states, *args)
 
     monkeypatch.setattr(shipped, "run_layer", watched)
-    assert (model(**inputs)[0] - whole).abs().max() <= CLOSE
+    assert_close(model(**inputs)[0], whole)
     assert max(lengths) == 7
     lengths.clear()
     linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
     for module in linear:
         module.register_forward_hook(lambda *_: None)
-    assert (model(**inputs)[0] - whole).abs().max() <= CLOSE
+    assert_close(model(**inputs)[0], whole)
     assert min(lengths) > 50

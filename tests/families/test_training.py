@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.close import GRADIENT_ROUNDING, assert_close
 from tests.families.pairs import CASES, USUAL, Pair
 
 MakePair = Callable[..., Pair]
@@ -42,7 +43,7 @@ def test_gradient_checkpointing(pair: MakePair, model_type: str, architecture: s
     saved = gradients(model, inputs)
     assert plain.keys() == saved.keys()
     for name, gradient in plain.items():
-        assert torch.allclose(gradient, saved[name], atol=1e-5), name
+        assert_close(gradient, saved[name], GRADIENT_ROUNDING)
     globals_ = [name for name in plain if name.endswith("global_embeddings.weight")]
     assert globals_
     assert all(plain[name][:1].abs().max() > 0 and not plain[name][1:].any() for name in globals_)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lsg_convert.modeling import lsg_cpp
 from lsg_convert.modeling.lsg_attention import BACKENDS
+from tests.close import GRADIENT_ROUNDING, assert_close
 
 from .attention_cases import ANY_CASE, RELAXED, make_case, options_of
 
@@ -39,7 +40,18 @@ def windows_by_kernel(monkeypatch):
     **ANY_CASE,
 )
 def test_equals_the_oracle(
-    windows_by_kernel, kind, block_size, factor, num_globals, num_blocks, batch_size, padding, first, with_bias, seed
+    windows_by_kernel,
+    kind,
+    block_size,
+    factor,
+    num_globals,
+    num_blocks,
+    batch_size,
+    padding,
+    first,
+    with_bias,
+    opens,
+    seed,
 ):
     try:
         options = options_of(
@@ -53,11 +65,11 @@ def test_equals_the_oracle(
         )
     except ValueError:
         reject()
-    case = make_case(options, block_size * num_blocks, batch_size, padding, with_bias, seed)
+    case = make_case(options, block_size * num_blocks, batch_size, padding, with_bias, seed, opens=opens)
     windows_by_kernel.clear()
     context = case.shipped()
     assert sum(windows_by_kernel) == num_blocks
-    torch.testing.assert_close(case.visible(context), case.visible(case.oracle()), atol=1e-5, rtol=1e-5)
+    assert_close(case.visible(context), case.visible(case.oracle()))
 
 
 @needs_compiler
@@ -71,7 +83,7 @@ def test_other_layouts_and_threads_are_the_same(threads):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        torch.testing.assert_close(case.shipped(), expected, atol=1e-6, rtol=1e-6)
+        assert_close(case.shipped(), expected)
     finally:
         torch.set_num_threads(before)
 
@@ -109,7 +121,8 @@ def test_a_bias_that_alone_is_trained_gets_its_gradient():
         case = make_case(options_of(attention_backend=backend), 64, with_bias=True)
         trained = [case.bias.globals.requires_grad_(), case.slopes.requires_grad_()]
         gradients.append(torch.autograd.grad(case.shipped().square().sum(), trained))
-    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-5)
+    for ours, expected in zip(*gradients, strict=True):
+        assert_close(ours, expected, GRADIENT_ROUNDING)
 
 
 def test_without_a_compiler_sdpa_serves_and_says_why(monkeypatch):

@@ -5,6 +5,7 @@ import torch
 
 from lsg_convert.modeling.lsg_selection import select_sparse_tokens
 from lsg_convert.modeling.lsg_windows import AttentionPlan, plan_windows
+from tests.close import assert_close
 
 from .attention_cases import SCALE, SELECTIONS, make_case, options_of
 
@@ -47,8 +48,8 @@ def test_pooling_is_the_mean_of_what_is_not_masked():
     case.tokens[:, 4:6] = False
     case.tokens[:, 8:12] = False
     sparse = select(case)
-    torch.testing.assert_close(sparse.value[:, :, 0], case.value[:, :, 1:4].mean(2))  # token 0 is masked
-    torch.testing.assert_close(sparse.key[:, :, 1], case.key[:, :, 6:8].mean(2))
+    assert_close(sparse.value[:, :, 0], case.value[:, :, 1:4].mean(2))  # token 0 is masked
+    assert_close(sparse.key[:, :, 1], case.key[:, :, 6:8].mean(2))
     assert sparse.keep[:, 0].tolist() == [[True, True, False, True, True, True, True, True]] * 2
     assert sparse.position.tolist() == [2, 6, 10, 14, 18, 22, 26, 30]
 
@@ -57,7 +58,7 @@ def test_bos_pooling_weighs_by_the_first_query():
     case = make_case(options_of(sparsity_type="bos_pooling", num_global_tokens=1), 32)
     sparse = select(case)
     weight = (case.key[0, 1, 5:7] @ case.query[0, 1, 1] * SCALE).softmax(0)
-    torch.testing.assert_close(sparse.value[0, 1, 2], weight @ case.value[0, 1, 5:7])
+    assert_close(sparse.value[0, 1, 2], weight @ case.value[0, 1, 5:7])
 
 
 def test_lsh_puts_equal_keys_into_one_bucket():
@@ -66,7 +67,7 @@ def test_lsh_puts_equal_keys_into_one_bucket():
     sparse = select(case)
     assert (sparse.keep.unflatten(-1, (-1, 4)).sum(-1) == 1).all()
     kept = sparse.value[sparse.keep].view(2, 3, 4, 8)
-    torch.testing.assert_close(kept, case.value[:, :, 1:].unflatten(2, (4, 8)).mean(3))
+    assert_close(kept, case.value[:, :, 1:].unflatten(2, (4, 8)).mean(3))
 
 
 def test_lsh_with_one_bucket_per_segment_is_bos_pooling():
