@@ -110,8 +110,9 @@ class LSGOptions:
         """
         kinds = {int: "must be a whole number", bool: "must be true or false", str: "must be a text"}
         for field in fields(self):
-            kind = type(field.default)
-            self._require(type(getattr(self, field.name)) is kind, field.name, kinds[kind])
+            value, kind = getattr(self, field.name), int if field.default is None else type(field.default)
+            is_absent = value is None and field.default is None
+            self._require(is_absent or type(value) is kind, field.name, kinds[kind])
         self._require(self.block_size >= 1, "block_size", "must be at least 1")
         self._require(self.sparse_block_size >= 0, "sparse_block_size", "must not be negative")
         self._require(self.sparsity_factor >= 0, "sparsity_factor", "must not be negative")
