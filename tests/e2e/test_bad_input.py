@@ -103,7 +103,7 @@ CASES = (
     BadInput("unknown dtype", ["source", "--dtype", "int8"], ["int8", "bfloat16"]),
     BadInput("shard size that is none", ["source", "--max-shard-size", "big"], ["big", "5GB"]),
     BadInput("revision of a folder", ["source", "--revision", "main"], ["--revision", "folder"]),
-    BadInput("output exists", ["source", "--output", "taken"], ["taken", "not empty", "--output"], spoil=_existing_output),
+    BadInput("output exists", ["source", "--output", "taken"], ["taken", "not empty"], spoil=_existing_output),
     BadInput("output is a file", ["source", "--output", "source/config.json", "--force"], ["file"]),
     BadInput("output is the source", ["source", "--output", "source", "--force"], ["source"]),
     BadInput("output is the current folder", ["source", "--output", ".", "--force"], ["current folder"]),
