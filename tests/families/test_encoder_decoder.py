@@ -36,10 +36,12 @@ def load(folder: Path, **options: Any) -> Any:
     return AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True, **options).eval()
 
 
-def inputs(length: int) -> dict[str, torch.Tensor]:
-    """Two texts, the second with padding, and what the decoder is given."""
+def inputs(length: int, opening: int | None = None) -> dict[str, torch.Tensor]:
+    """Two texts, the second with padding, and what the decoder is given; the first one opens with `opening`, if any."""
     generator = torch.Generator().manual_seed(length)
     ids = torch.randint(10, 200, (2, length), generator=generator)
+    if opening is not None:
+        ids[0, 0] = opening
     mask = torch.ones_like(ids)
     mask[1, length - length // 4 :] = 0
     return {"input_ids": ids, "attention_mask": mask, "decoder_input_ids": ids[:, 1:6].clone()}
@@ -66,14 +68,19 @@ def test_above_the_dense_limit_it_is_the_oracle(folders: tuple[Path, Path]) -> N
 
 
 @torch.no_grad()
-def test_the_decoder_attends_the_globals(folders: tuple[Path, Path]) -> None:
+def test_the_decoder_attends_to_the_globals(folders: tuple[Path, Path]) -> None:
+    """To global 0 and not to token 0, which it stands in for; the other way round in a text that does not open so."""
     model = load(folders[1], num_global_tokens=3, attn_implementation="eager")
-    batch = inputs(64)
+    opening = model.config.opening_token_id
+    batch = inputs(64, opening)
     output = model(**batch, output_attentions=True)
     assert output.encoder_last_hidden_state.shape[1] == 64 + 3
     attended = output.cross_attentions[0]
     assert attended.shape[-1] == 64 + 3
-    assert (attended[..., :3] > 0).all()
+    assert (attended[0, ..., :3] > 0).all() and (attended[1, ..., 1:3] > 0).all()
+    if opening is not None:
+        assert attended[0, ..., 3].max() == 0 and attended[1, ..., 0].max() == 0
+        assert (attended[1, ..., 3] > 0).all()
     assert attended[1, ..., 3 + 48 :].max() == 0  # padding
     without = load(folders[1], num_global_tokens=3, pass_global_tokens_to_decoder=False)
     assert without(**batch).encoder_last_hidden_state.shape[1] == 64
@@ -91,10 +98,10 @@ def test_nested_configuration(folders: tuple[Path, Path]) -> None:
 
 @torch.no_grad()
 def test_saved_again_and_trained(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    model = load(folders[1])
+    model = load(folders[1], num_global_tokens=1)
     model.save_pretrained(tmp_path / "again")
     again = load(tmp_path / "again")
-    batch = inputs(100)
+    batch = inputs(100, model.config.opening_token_id)
     assert torch.equal(again(**batch).logits, model(**batch).logits)
     with torch.enable_grad():
         model.train()

@@ -37,13 +37,14 @@ def test_gradient_checkpointing(pair: MakePair, model_type: str, architecture: s
     if made.family.is_seq2seq and "CausalLM" in made.auto_class:
         pytest.skip("the library's decoder alone")
     inputs = made.inputs(LENGTH, padded=True)
-    plain = gradients(made.load(), inputs)
-    model = made.load()
+    plain = gradients(made.load(num_global_tokens=1), inputs)
+    model = made.load(num_global_tokens=1)
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     saved = gradients(model, inputs)
     assert plain.keys() == saved.keys()
     for name, gradient in plain.items():
-        assert_close(gradient, saved[name], GRADIENT_ROUNDING)
+        # Of a bias all terms may cancel: each is a share of 1 among some dozens of tokens.
+        assert_close(gradient, saved[name], GRADIENT_ROUNDING, terms=0.01)
     globals_ = [name for name in plain if name.endswith("global_embeddings.weight")]
     assert globals_
     assert all(plain[name][:1].abs().max() > 0 and not plain[name][1:].any() for name in globals_)

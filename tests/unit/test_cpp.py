@@ -14,7 +14,10 @@ from tests.close import GRADIENT_ROUNDING, assert_close
 
 from .attention_cases import ANY_CASE, RELAXED, make_case, options_of
 
-needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="a C++ compiler is needed")
+needs_compiler = pytest.mark.skipif(
+    not shutil.which("g++") or torch.backends.cpu.get_cpu_capability() == "DEFAULT",
+    reason="a C++ compiler and vector instructions are needed",
+)
 
 
 @pytest.fixture
