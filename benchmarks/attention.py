@@ -9,7 +9,6 @@ model (`lsg_linear.py`), and torch's own.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import statistics
 import sys
@@ -24,8 +23,8 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lsg_convert.bench.meter import in_turns, measure
-from lsg_convert.modeling.lsg_attention import KeyMask, lsg_attention
-from lsg_convert.modeling.lsg_linear import use_onednn_linears
+from lsg_convert.modeling.lsg_attention import AttentionPlan, lsg_attention
+from lsg_convert.modeling.lsg_linear import fast_linear_maps
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES, LSGOptions
 
 HEADS, WIDTH, INNER = 12, 64, 3072
@@ -76,21 +75,23 @@ def make_sides(tokens: int, dtype: torch.dtype, device: str, train: bool) -> dic
     heads = [torch.randn(1, tokens + 1, HEADS, WIDTH, **options) for _ in range(3)]
     query, key, value = (part.transpose(1, 2) for part in heads)
     hidden = torch.randn(1, tokens, model_width, **options)
-    mask = KeyMask(None, 1, tokens, 1, True, torch.device(device))
     torchs = _Maps(model_width).to(device, dtype).requires_grad_(train)
-    ours = copy.deepcopy(torchs)
-    use_onednn_linears(ours)
+
+    def ours() -> torch.Tensor:
+        with fast_linear_maps(hidden.device):
+            return torchs(hidden)
+
     calls: dict[str, Callable[[], torch.Tensor]] = {
         TORCHS_MAPS: lambda: torchs(hidden),
-        "linear maps": lambda: ours(hidden),
+        "linear maps": ours,
         "dense": lambda: functional.scaled_dot_product_attention(query, key, value),
     }
     for kind in SPARSITY_TYPES:
         for backend in ("sdpa",) if train or device != "cpu" else ("sdpa", "cpp"):
             lsg_options = LSGOptions(sparsity_type=kind, attention_backend=backend)
-            calls[f"{kind} {backend}"] = _lsg_call(query, key, value, mask, lsg_options)
+            calls[f"{kind} {backend}"] = _lsg_call(query, key, value, lsg_options)
     leaves = dict.fromkeys(calls, heads)
-    leaves |= {TORCHS_MAPS: [hidden, *torchs.parameters()], "linear maps": [hidden, *ours.parameters()]}
+    leaves |= {name: [hidden, *torchs.parameters()] for name in (TORCHS_MAPS, "linear maps")}
     return {name: _step(call, leaves[name], train) for name, call in calls.items()}
 
 
@@ -110,9 +111,10 @@ class _Maps(nn.Module):
 
 
 def _lsg_call(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: KeyMask, options: LSGOptions
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, options: LSGOptions
 ) -> Callable[[], torch.Tensor]:
-    return lambda: lsg_attention(query, key, value, mask, options, WIDTH**-0.5)
+    plan = AttentionPlan(options, None, 1, query.shape[2] - options.num_global_tokens, query.device)
+    return lambda: lsg_attention(query, key, value, plan, WIDTH**-0.5)
 
 
 def _step(call: Callable[[], torch.Tensor], leaves: list[torch.Tensor], train: bool) -> Callable[[], Any]:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parent))
 from sides import LAYERS, VOCABULARY, build  # noqa: E402
 
 from lsg_convert.bench.meter import in_turns, measure  # noqa: E402
-from lsg_convert.modeling import lsg_encoder  # noqa: E402
+from lsg_convert.modeling import lsg_self_attention  # noqa: E402
 
 
 def main() -> None:
@@ -60,12 +60,12 @@ def main() -> None:
 
 
 class Clock:
-    """Adds up the seconds that the encoders spend in `lsg_attention`, the selection of sparse entries included."""
+    """Adds up the seconds that the encoders spend in `lsg_attention`, the selection of sparse tokens included."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.attention = lsg_encoder.lsg_attention
-        lsg_encoder.lsg_attention = self
+        self.attention = lsg_self_attention.lsg_attention
+        lsg_self_attention.lsg_attention = self
 
     def __call__(self, *arguments: Any) -> torch.Tensor:
         start = time.perf_counter()

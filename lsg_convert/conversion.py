@@ -181,7 +181,7 @@ def _write_folder(
     """Fill `folder`; returns its record."""
     from lsg_convert.folder.tensors import tensor_entries
     from lsg_convert.folder.writer import write_safetensors
-    from lsg_convert.plan.special_tokens import read_special_tokens
+    from lsg_convert.plan.special_tokens import name_opening_token, read_special_tokens
     from lsg_convert.verification.texts import load_text
 
     copy_auxiliary_files(source.folder, folder, plan.max_len, auxiliary)
@@ -191,6 +191,8 @@ def _write_folder(
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
         texts = [load_text().starting_with(0)[1]]  # what the verification of the folder reads
         special_tokens = read_special_tokens(folder, vocabulary, plan.family, texts)
+    if plan.global_is_bos and not plan.is_lsg_source:
+        name_opening_token(folder, special_tokens.first)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
     for name, code in modeling_files(plan.family, plan.lsg.attention_backend).items():

@@ -10,7 +10,7 @@ import typer
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
 from lsg_convert.common.errors import RequestError
-from lsg_convert.modeling.lsg_options import Backend
+from lsg_convert.modeling.lsg_options import BackendName
 
 Source = Annotated[
     str | None,
@@ -22,7 +22,7 @@ Source = Annotated[
 Lengths = Annotated[str, typer.Option(help="Lengths to measure, in tokens.")]
 Train = Annotated[bool, typer.Option("--train", help="Measure a training step too, not only a forward pass.")]
 AttentionBackend = Annotated[
-    Backend | None,
+    BackendName | None,
     typer.Option(
         help="How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
         "Default: what the folder's config says.",

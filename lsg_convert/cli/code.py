@@ -9,7 +9,7 @@ import typer
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
-from lsg_convert.modeling.lsg_options import Backend
+from lsg_convert.modeling.lsg_options import BackendName
 
 Family = Annotated[
     str,
@@ -30,7 +30,7 @@ Output = Annotated[
     ),
 ]
 AttentionBackend = Annotated[
-    Backend,
+    BackendName,
     typer.Option(
         help="Put the code of an optional backend in: flex (FlexAttention, for GPUs), cpp (a C++ kernel, for CPUs).",
     ),

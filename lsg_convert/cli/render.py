@@ -166,7 +166,7 @@ def attention_text(lsg: Mapping[str, Any]) -> str:
         return f"{text}, local only"
     reach = lsg["sparse_block_size"] * lsg["sparsity_factor"]
     return (
-        f"{text}; beyond its neighbours {lsg['sparse_block_size']} sparse entries a side "
+        f"{text}; beyond its neighbours {lsg['sparse_block_size']} sparse tokens a side "
         f"({lsg['sparsity_type']}, factor {lsg['sparsity_factor']}: {reach} tokens further)"
     )
 

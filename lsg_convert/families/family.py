@@ -90,8 +90,8 @@ class Family:
 
     @property
     def global_can_be_bos(self) -> bool:
-        """Whether a global can stand in for BOS: not where scores tell how far BOS is, for a global stands nowhere."""
-        return self.global_bias is None
+        """Whether a global can stand in for BOS: it needs BOS's position, which comes with the embeddings."""
+        return bool(self.positions)
 
     def lsg_class(self, architecture: str) -> str:
         """Our class name for a library class name."""

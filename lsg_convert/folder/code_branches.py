@@ -1,4 +1,4 @@
-"""Leaving out the branches of code that serve a part which is not in the file."""
+"""Leaving out the branches of code, and the entries of tables, that serve a part which is not in the file."""
 
 from __future__ import annotations
 
@@ -7,25 +7,47 @@ from collections.abc import Iterator
 
 
 def without_branches(text: str, absent: set[str], where: str) -> str:
-    """`text` without each `if` or `elif` whose condition uses a name that is `absent`.
+    """`text` without what needs a name that is `absent`: each `if` or `elif` whose condition uses it, each entry of a
+    dictionary whose value does. Entries stand on lines of their own.
 
     Raises:
         ValueError: what is left would need to be indented anew, or nothing would be left.
     """
     while absent:
-        branch = next(_branches(ast.parse(text), absent), None)
-        if branch is None:
+        tree = ast.parse(text)
+        branch = next(_branches(tree, absent), None)
+        lines = next(_entries(tree, absent), None)
+        if branch is not None:
+            text = _without(text, branch, where)
+        elif lines is not None:
+            text = _cut(text, *lines)
+        else:
             break
-        text = _without(text, branch, where)
     return text
 
 
 def _branches(tree: ast.AST, absent: set[str]) -> Iterator[ast.If]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.If):
-            names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
-            if names & absent:
-                yield node
+        if isinstance(node, ast.If) and _uses(node.test, absent):
+            yield node
+
+
+def _entries(tree: ast.AST, absent: set[str]) -> Iterator[tuple[int, int]]:
+    """First and last line, from 0 and exclusive, of each entry."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if key is not None and _uses(value, absent):
+                    yield key.lineno - 1, value.end_lineno or key.lineno
+
+
+def _uses(node: ast.AST, absent: set[str]) -> bool:
+    return any(isinstance(part, ast.Name) and part.id in absent for part in ast.walk(node))
+
+
+def _cut(text: str, first: int, last: int) -> str:
+    lines = text.splitlines()
+    return "\n".join(lines[:first] + lines[last:])
 
 
 def _without(text: str, branch: ast.If, where: str) -> str:
@@ -38,7 +60,7 @@ def _without(text: str, branch: ast.If, where: str) -> str:
             raise ValueError(f"{where}: `{lines[first].strip()}` cannot be left out, an else depends on it")
         indent = len(lines[last]) - len(following)
         lines[last] = " " * indent + following.removeprefix("el")
-    remaining = "\n".join(lines[:first] + lines[last:])
+    remaining = _cut("\n".join(lines), first, last)
     try:
         ast.parse(remaining)
     except SyntaxError as error:

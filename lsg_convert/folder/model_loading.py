@@ -54,15 +54,19 @@ def load_model(model_class: Any, folder: Path, dtype: str, device: str, **option
 @contextmanager
 def _view(folder: Path, config: dict[str, Any]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="lsg-convert-") as name:
-        view = Path(name)
-        (view / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        if (folder / _GENERATION).is_file():
-            settings = read_json_object(safe_file(folder, _GENERATION), CONFIG_LIMIT)
-            (view / _GENERATION).write_text(json.dumps(token_ids(settings)), encoding="utf-8")
-        for weights in weight_file_names(folder):
-            (view / weights).parent.mkdir(parents=True, exist_ok=True)
-            _link(safe_file(folder, weights).resolve(), view / weights)
-        yield view
+        fill_view(folder, config, Path(name))
+        yield Path(name)
+
+
+def fill_view(folder: Path, config: dict[str, Any], view: Path) -> None:
+    """Put links to the weights of `folder` into `view`, with `config` and the token ids of the generation settings."""
+    (view / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    if (folder / _GENERATION).is_file():
+        settings = read_json_object(safe_file(folder, _GENERATION), CONFIG_LIMIT)
+        (view / _GENERATION).write_text(json.dumps(token_ids(settings)), encoding="utf-8")
+    for weights in weight_file_names(folder):
+        (view / weights).parent.mkdir(parents=True, exist_ok=True)
+        _link(safe_file(folder, weights).resolve(), view / weights)
 
 
 def token_ids(settings: dict[str, Any]) -> dict[str, Any]:

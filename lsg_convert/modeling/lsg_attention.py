@@ -1,60 +1,58 @@
 """LSG (Local + Sparse + Global) attention, after Condevaux & Harispe, arXiv 2210.15497. Needs torch only.
 
-The sequence is [G globals | T tokens]. Globals attend everything. Tokens attend by blocks of ``block_size``: block i
-sees one *window* of keys under one softmax,
+The sequence is [G globals | T tokens]. Globals attend to everything. Tokens attend by blocks of ``block_size``: block i
+has one *window* of keys under one softmax,
 
-    globals | sparse entries on the left | sparse entries on the right | blocks i-1, i, i+1
+    globals | sparse tokens on the left | sparse tokens on the right | blocks i-1, i, i+1
 
-where the sparse entries begin exactly where the three blocks end. Near the ends of the sequence windows are shorter, so
-no key outside the sequence ever needs a mask. Nothing here is as large as T x T. Sequences of at most
-``2 * block_size`` tokens are attended densely.
+where the sparse tokens begin exactly where the three blocks end. Near the ends of the sequence windows are shorter, so
+no key outside the sequence ever needs a mask. Nothing here is as large as T x T. In sequences of at most
+``2 * block_size`` tokens every token attends to every other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from .lsg_bias import PositionBias
-from .lsg_cpp import attend_blocks_by_cpp, chooses_cpp
+from .lsg_cpp import attend_by_cpp, cpp_obstacle
 from .lsg_eager import is_eager_on_cpu
-from .lsg_flex import chooses_flex, flex_attend_blocks
+from .lsg_flex import attend_by_flex, flex_obstacle
 from .lsg_options import LSGOptions
-from .lsg_scores import LayerCall, added_to_scores, fold
-from .lsg_selection import select_entries
-from .lsg_training import attend_blocks_to_train, trains_on_cpu
-from .lsg_windows import KeyMask
+from .lsg_scores import LayerCall, fold, make_attn_bias
+from .lsg_selection import select_sparse_tokens
+from .lsg_training import attend_to_train, training_obstacle
+from .lsg_windows import AttentionPlan
 
-__all__ = ["KeyMask", "LSGOptions", "PositionBias", "lsg_attention"]
+__all__ = ["BACKENDS", "AttentionPlan", "LSGOptions", "PositionBias", "lsg_attention"]
 
 
 def lsg_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    key_mask: KeyMask,
-    options: LSGOptions,
+    plan: AttentionPlan,
     scale: float,
     dropout_p: float = 0.0,
     position_bias: PositionBias | None = None,
 ) -> Tensor:
     """Attention context [B, H, G + T, D] of query, key and value [B, H, G + T, D].
 
-    T is at most ``2 * block_size`` or a multiple of ``block_size``. The result is a transposed view of a
-    [B, G + T, H, D] tensor, so that merging the heads is free.
-    """
-    if key_mask.num_tokens <= options.dense_limit:
-        call = LayerCall(key_mask, options, scale, dropout_p)
-        bias = None
-        if position_bias is not None:
-            bias = position_bias.dense(key_mask.num_global_tokens, key_mask.num_tokens)
-        return _attend(query, key, value, added_to_scores(key_mask.every_key, bias, query.dtype), call)
+    The result is a transposed view of a [B, G + T, H, D] tensor, so that merging the heads is free.
 
-    entries = None
-    if options.has_sparse:
-        entries = select_entries(query, key, value, key_mask, options, scale, position_bias is not None)
-    call = LayerCall(key_mask, options, scale, dropout_p, position_bias, entries)
+    Raises:
+        ValueError: the backend that the options ask for cannot compute this.
+    """
+    call = LayerCall(plan, scale, dropout_p, position_bias)
+    if plan.is_dense:
+        bias = None if position_bias is None else position_bias.dense(plan.num_globals, plan.num_tokens)
+        return _sdpa(query, key, value, make_attn_bias(plan.every_key, bias, query.dtype), call)
+    if plan.options.has_sparse:
+        sparse = select_sparse_tokens(query, key, value, plan, scale, position_bias is not None)
+        call = call._replace(sparse=sparse)
     parts = _attend_parts(query, key, value, call)
     if torch.is_grad_enabled() or not is_eager_on_cpu(query.device):
         return torch.cat([part.transpose(1, 2) for part in parts], dim=1).transpose(1, 2)
@@ -69,39 +67,74 @@ def lsg_attention(
 
 def _attend_parts(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Contexts [B, H, part, D] of the globals' queries, then of the tokens', in order."""
-    num_globals = call.key_mask.num_global_tokens
-    if num_globals:
-        # A global's bias is the same for all keys and drops out of the softmax.
-        mask = added_to_scores(call.key_mask.every_key, None, query.dtype)
-        yield _attend(query[:, :, :num_globals], key, value, mask, call)
-    if chooses_flex(call.options, call.dropout_p, call.position_bias is not None):
-        yield flex_attend_blocks(query, key, value, call)
-    elif trains_on_cpu(query, call):
-        yield attend_blocks_to_train(query, key, value, call)
-    elif chooses_cpp(query, key, value, call):
-        yield from attend_blocks_by_cpp(query, key, value, call)
-    else:
-        yield from _attend_blocks(query, key, value, call)
+    if call.plan.num_globals:
+        plan, bias = call.plan, None
+        if call.position_bias is not None:
+            bias = call.position_bias.of_globals(plan.num_globals, plan.num_tokens)
+        bias = make_attn_bias(plan.every_key, bias, query.dtype)
+        yield _sdpa(query[:, :, : plan.num_globals], key, value, bias, call)
+    yield from _choose_backend(query, key, value, call).attend(query, key, value, call)
 
 
-def _attend_blocks(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
+def _attend_by_sdpa(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Contexts of the tokens' queries, window by window: [B, H, num_blocks · block_size, D] each."""
-    keys = call.sequence(key, None if call.entries is None else call.entries.key)
-    values = call.sequence(value, None if call.entries is None else call.entries.value)
-    for window in call.windows():
+    keys = call.sequence(key, None if call.sparse is None else call.sparse.key)
+    values = call.sequence(value, None if call.sparse is None else call.sparse.value)
+    for window in call.plan.windows:
         count = window.num_blocks
-        context = _attend(
-            fold(query[:, :, call.queries(window)].unflatten(2, (count, -1))),
-            fold(keys.see(window)),
-            fold(values.see(window)),
-            call.added(window, query.dtype),
+        context = _sdpa(
+            fold(query[:, :, call.plan.queries(window)].unflatten(2, (count, -1))),
+            fold(keys.gather(window)),
+            fold(values.gather(window)),
+            call.attn_bias(window, query.dtype),
             call,
         )
         yield context.unflatten(0, (-1, count)).transpose(1, 2).flatten(2, 3)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, added: Tensor | None, call: LayerCall) -> Tensor:
-    """Fused attention. added: what to add to scores, broadcastable to [B, H, Q, K]."""
+def _sdpa(query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor | None, call: LayerCall) -> Tensor:
+    """Fused attention; attn_bias is broadcastable to [B, H, Q, K]."""
     return functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=added, dropout_p=call.dropout_p, scale=call.scale
+        query, key, value, attn_mask=attn_bias, dropout_p=call.dropout_p, scale=call.scale
     )
+
+
+class Backend(NamedTuple):
+    """One way to compute the contexts of the tokens' queries.
+
+    obstacle: why it cannot compute a call; None if it can.
+    attend: contexts [B, H, some tokens, D] in order, of query, key and value [B, H, G + T, D].
+    automatic: whether it may serve without being asked for.
+    required: asked for by name, it serves or raises; else the automatic choice serves what it cannot compute.
+    """
+
+    obstacle: Callable[[Tensor, Tensor, Tensor, LayerCall], str | None]
+    attend: Callable[[Tensor, Tensor, Tensor, LayerCall], Iterator[Tensor]]
+    automatic: bool = False
+    required: bool = False
+
+
+BACKENDS = {
+    "flex": Backend(flex_obstacle, attend_by_flex, required=True),
+    "cpp": Backend(cpp_obstacle, attend_by_cpp),
+    "training": Backend(training_obstacle, attend_to_train, automatic=True),
+    "sdpa": Backend(lambda *_: None, _attend_by_sdpa, automatic=True),
+}
+
+
+def _choose_backend(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Backend:
+    """The backend that the options name if it can compute the call, else the first automatic one that can.
+
+    Raises:
+        ValueError: the named backend is required and cannot.
+    """
+    name = call.plan.options.attention_backend
+    asked = BACKENDS.get(name)
+    if asked is not None and not asked.automatic:
+        obstacle = asked.obstacle(query, key, value, call)
+        if obstacle is None:
+            return asked
+        if asked.required:
+            raise ValueError(f"attention_backend={name!r}: {obstacle}; choose 'auto' or 'sdpa'.")
+    automatic = (backend for backend in BACKENDS.values() if backend.automatic)
+    return next(backend for backend in automatic if backend.obstacle(query, key, value, call) is None)

@@ -1,26 +1,31 @@
 """LSG for BART and the encoder-decoder models built like it.
 
 Built like BART: an encoder with `layers`, each with its self-attention at `self_attn`; a library decoder that attends
-the encoder's output, globals included.
+to the encoder's output, globals included.
 """
 
 from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers.utils import logging
 
-from .lsg_encoder import LSGEncoder, check_length, finish, refuse_head_mask, the_given
+from .lsg_encoder import (
+    LSGEncoder,
+    check_length,
+    format_output,
+    refuse_head_mask,
+    require_one_input,
+    warn_of_no_attentions,
+)
+from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
-
-logger = logging.get_logger(__name__)
 
 
 class LSGBartStyleEncoder(LSGEncoder):
     """Mixed in before a library encoder built like BART's."""
 
-    embedding_norm: str | None = "layernorm_embedding"  # the submodule that normalises the embeddings, if there is one
+    embedding_norm: str | None = "layernorm_embedding"  # the submodule that normalises embeddings, if there is one
     positions_take_shape = False  # whether the position module is called with a shape instead of a tensor of that shape
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
@@ -46,21 +51,21 @@ class LSGBartStyleEncoder(LSGEncoder):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As the library's encoder, for [batch, T] inputs; the globals lead the output if the decoder attends them."""
-        if output_attentions:
-            logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
+        """As the library's encoder, for [batch, T] inputs; globals lead the output if the decoder attends to them."""
+        warn_of_no_attentions(output_attentions)
         refuse_head_mask(kwargs)
-        given = the_given(input_ids, inputs_embeds)
+        given = require_one_input(input_ids, inputs_embeds)
         if inputs_embeds is None:
             inputs_embeds = self.embed_words(given)
         num_tokens = inputs_embeds.shape[1]
         check_length(num_tokens, self.max_source_positions)
         if self.options.attend_masked_runs:
             inputs_embeds = self._pad_with_tokens(inputs_embeds)
-        encoded = self.encode(
-            self.embed(inputs_embeds, input_ids), attention_mask, self.layers_to_run(), output_hidden_states, num_tokens
-        )
-        return finish(encoded, self.config, return_dict)
+        opening = opening_rows(self.options, attention_mask, input_ids)
+        embeddings = self.embed(inputs_embeds, input_ids)
+        layers = self.layers_to_run()
+        encoded = self.encode(embeddings, attention_mask, layers, output_hidden_states, num_tokens, opening)
+        return format_output(encoded, self.config, return_dict)
 
     def embed_words(self, input_ids: torch.Tensor) -> torch.Tensor:
         """[batch, T] → word embeddings [batch, T, width]; they are scaled here where the embedding module does not."""
@@ -68,7 +73,8 @@ class LSGBartStyleEncoder(LSGEncoder):
 
     def embed(self, inputs_embeds: torch.Tensor, input_ids: torch.Tensor | None) -> torch.Tensor:
         """[batch, T, width] word embeddings → [batch, G + T, width] for the first layer."""
-        embeddings = self.prepend_globals(inputs_embeds + self.token_positions(inputs_embeds, input_ids))
+        tokens = inputs_embeds + self.token_positions(inputs_embeds, input_ids)
+        embeddings = self.prepend_globals(tokens, self.embed_globals())
         if self.embedding_norm is not None:
             embeddings = self.get_submodule(self.embedding_norm)(embeddings)
         return functional.dropout(embeddings, p=self.dropout, training=self.training)
@@ -78,7 +84,7 @@ class LSGBartStyleEncoder(LSGEncoder):
         return self.embed_positions(inputs_embeds.shape[:2] if self.positions_take_shape else inputs_embeds[:, :, -1])
 
     def _pad_with_tokens(self, inputs_embeds: torch.Tensor) -> torch.Tensor:
-        """Pad [batch, T, width] to whole blocks by padding tokens: where masked runs are attended, they matter."""
+        """Pad [batch, T, width] to whole blocks by padding tokens: they matter where masked segments are kept."""
         shape = (inputs_embeds.shape[0], self.padding(inputs_embeds.shape[1]))
         tokens = torch.full(shape, self.padding_idx, dtype=torch.long, device=inputs_embeds.device)
         return torch.cat([inputs_embeds, self.embed_words(tokens)], dim=1)

@@ -16,7 +16,16 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import logging
 
-from .lsg_encoder import LSGEncoder, check_length, finish, refuse_attentions, refuse_head_mask, the_given
+from .lsg_encoder import (
+    LSGEncoder,
+    LSGEncoderOutput,
+    check_length,
+    format_output,
+    refuse_attentions,
+    refuse_head_mask,
+    require_one_input,
+)
+from .lsg_opening import opening_rows
 
 logger = logging.get_logger(__name__)
 
@@ -29,11 +38,11 @@ class LSGBertStyleModel(LSGEncoder):
     """
 
     global_embeddings_holder = "embeddings"
-    globals_before = "embeddings.LayerNorm"  # the submodule that gets the summed embeddings, and the globals with them
+    embedding_norm: str | None = "embeddings.LayerNorm"  # the submodule that normalises embeddings, if there is one
     attention_projections: tuple[str, ...] = ("query", "key", "value")  # and the output's, where it lies beside them
     further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
     can_decode = True  # whether the library's model knows is_decoder
-    has_token_types = True
+    has_token_types = True  # else token_type_ids are ignored
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
@@ -44,7 +53,6 @@ class LSGBertStyleModel(LSGEncoder):
                 "LSG attention and its global tokens serve the bidirectional encoder (is_decoder=False)."
             )
         else:
-            self.get_submodule(self.globals_before).register_forward_pre_hook(self._prepend_globals)
             self.make_layers_lsg()
         self.post_init()
 
@@ -82,7 +90,7 @@ class LSGBertStyleModel(LSGEncoder):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As the library's model, for [batch, T] inputs; with attention over globals, sparse entries and windows."""
+        """As the library's model, for [batch, T] inputs; with LSG attention."""
         embedding_inputs = {
             "input_ids": input_ids,
             "token_type_ids": token_type_ids,
@@ -90,8 +98,9 @@ class LSGBertStyleModel(LSGEncoder):
             "inputs_embeds": inputs_embeds,
             **{name: kwargs.pop(name, None) for name in self.further_embedding_inputs},
         }
-        if not self.has_token_types and embedding_inputs.pop("token_type_ids") is not None:
-            raise ValueError("token_type_ids are given, but this kind of model has no token types: leave them out.")
+        if not self.has_token_types:
+            # The library's models ignore them too, from 5.0 on: some tokenizers return them unasked.
+            del embedding_inputs["token_type_ids"]
         if self.is_decoder():
             return super().forward(
                 attention_mask=attention_mask,
@@ -103,24 +112,46 @@ class LSGBertStyleModel(LSGEncoder):
             )
         refuse_attentions(output_attentions, self.config)
         refuse_head_mask(kwargs)
-        num_tokens = the_given(input_ids, inputs_embeds).shape[1]
+        num_tokens = require_one_input(input_ids, inputs_embeds).shape[1]
         if position_ids is None:
             check_length(num_tokens, self.max_tokens())
-        encoded = self.encode(
-            self.embed(**embedding_inputs), attention_mask, self.encoder_layers(), output_hidden_states, num_tokens
+        opening = opening_rows(
+            self.options,
+            attention_mask,
+            input_ids,
+            (embedding_inputs.get("token_type_ids"), 0),
+            (position_ids, self.first_position()),
         )
-        return finish(self.pool(encoded), self.config, return_dict)
+        embeddings = self.embed(**embedding_inputs)
+        encoded = self.encode(
+            embeddings, attention_mask, self.encoder_layers(), output_hidden_states, num_tokens, opening
+        )
+        return format_output(self.pool(encoded), self.config, return_dict)
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
-        """What the first layer gets, [batch, G + T, width] or padded already; globals come in before the layer norm."""
-        return self.embeddings(**embedding_inputs)
+        """What the first layer gets, [batch, G + T, width] or padded already."""
+        return self.with_globals(self.embeddings(**embedding_inputs))
 
-    def pool(self, encoded: BaseModelOutput) -> BaseModelOutput:
+    def with_globals(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """[batch, T, width] finished embeddings of tokens → [batch, G + T, width].
+
+        The library's module normalises every token on its own, so that globals can be normalised here.
+        """
+        globals_ = self.embed_globals()
+        if self.embedding_norm is not None:
+            globals_ = self.get_submodule(self.embedding_norm)(globals_)
+        globals_ = globals_.expand(embeddings.shape[0], -1, -1)
+        return self.prepend_globals(embeddings, self.embeddings.dropout(globals_))
+
+    def pool(self, encoded: LSGEncoderOutput) -> BaseModelOutput:
         """Add the pooler's output, in models that can have a pooler; and a cache, empty, for which LM heads ask."""
+        if self.passes_globals_to_decoder:
+            return encoded  # for the decoder of a pair, which has no use for either
+        outputs = {"last_hidden_state": encoded.last_hidden_state, "hidden_states": encoded.hidden_states}
         if not hasattr(self, "pooler"):
-            return BaseModelOutputWithPastAndCrossAttentions(**encoded)
+            return BaseModelOutputWithPastAndCrossAttentions(**outputs)
         pooled = None if self.pooler is None else self.run_pooler(encoded.last_hidden_state)
-        return BaseModelOutputWithPoolingAndCrossAttentions(**encoded, pooler_output=pooled)
+        return BaseModelOutputWithPoolingAndCrossAttentions(**outputs, pooler_output=pooled)
 
     def run_pooler(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """[batch, T, width] → [batch, width]."""
@@ -128,8 +159,9 @@ class LSGBertStyleModel(LSGEncoder):
 
     def max_tokens(self) -> int:
         """Tokens that the position table has rows for; families with a padding row count from the row after it."""
-        table = self.embeddings.position_embeddings
-        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+        return self.embeddings.position_embeddings.num_embeddings - self.first_position()
 
-    def _prepend_globals(self, _: nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor:
-        return self.prepend_globals(inputs[0])
+    def first_position(self) -> int:
+        """The row of the position table that token 0 has."""
+        padding_row = self.embeddings.position_embeddings.padding_idx
+        return 0 if padding_row is None else padding_row + 1

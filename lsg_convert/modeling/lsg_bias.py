@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .lsg_eager import needs_gradients
 
@@ -13,19 +14,24 @@ class PositionBias:
 
     Args:
         relative: maps key position minus query position, long [...], to the bias of every head, [..., H].
-        globals_: [H], the bias of a token's query towards every global; globals have no position.
+        globals_: [H], the bias of a query towards every global that has no position.
+        global_has_position: whether global 0 has one: 0, that of the token that it stands in for.
 
-    A global's own query gives all keys the same bias, which drops out of its softmax and is left out here.
+    The query of a global without position gives all keys the same bias, which drops out of its softmax and is left out
+    here.
     """
 
-    def __init__(self, relative: Callable[[Tensor], Tensor], globals_: Tensor) -> None:
+    def __init__(
+        self, relative: Callable[[Tensor], Tensor], globals_: Tensor, global_has_position: bool = False
+    ) -> None:
         self.relative = relative
         self.globals = globals_
+        self.global_has_position = global_has_position
         self._by_distance: Tensor | None = None
         self._backwards: Tensor | None = None
 
     def by_distance(self, num_tokens: int) -> Tensor:
-        """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1: all that is ever asked of `relative`."""
+        """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1: nothing else is ever asked of `relative`."""
         if self._by_distance is None or self._by_distance.shape[1] != 2 * num_tokens - 1:
             distances = torch.arange(1 - num_tokens, num_tokens, device=self.globals.device)
             self._by_distance = self.relative(distances).movedim(-1, 0)
@@ -36,53 +42,76 @@ class PositionBias:
         """[1, H, G + T, G + T]; for sequences below the dense limit."""
         position = torch.arange(num_tokens, device=self.globals.device)
         bias = self._of_positions(position, position[None, None], num_globals, num_tokens)
-        return torch.nn.functional.pad(bias, (0, 0, num_globals, 0))
+        if not num_globals:
+            return bias
+        of_globals = self.of_globals(num_globals, num_tokens)
+        if of_globals is None:
+            return functional.pad(bias, (0, 0, num_globals, 0))
+        return torch.cat([of_globals, bias], dim=2)
+
+    def of_globals(self, num_globals: int, num_tokens: int) -> Tensor | None:
+        """[1, H, G, G + T], the bias of the globals' queries; None where it drops out of the softmax."""
+        if not self.global_has_position:
+            return None
+        start = torch.zeros(1, dtype=torch.long, device=self.globals.device)
+        position = torch.arange(num_tokens, device=self.globals.device)
+        first = self._of_positions(start, position[None, None], num_globals, num_tokens)
+        return functional.pad(first, (0, 0, 0, num_globals - 1))
 
     def window(self, query_position: Tensor, key_position: Tensor, num_globals: int, num_tokens: int) -> Tensor:
         """Bias of a block's queries towards the keys of its window.
 
-        query_position: long [count, block], each block's in a row. key_position: long [B or 1, H or 1, count, W - G].
+        query_position: long [count, block], consecutive in each block.
+        key_position: long [B or 1, H or 1, count, W - G].
         Returns [B or 1, H, count, block, W].
         """
         return self._of_positions(query_position, key_position, num_globals, num_tokens)
 
     def zero_gradients(self) -> tuple[Tensor, Tensor]:
-        """Zeros, float32, to which `give_back` adds: for `by_distance`, for `globals`."""
+        """Zeros, float32, to which `accumulate_grad` adds: for `by_distance`, for `globals`."""
         assert self._by_distance is not None
         by_distance, globals_ = (
             torch.zeros_like(part, dtype=torch.float32) for part in (self._by_distance, self.globals)
         )
         return by_distance, globals_
 
-    def give_back(
+    def accumulate_grad(
         self,
         gradient: Tensor,
         query_position: Tensor,
         key_position: Tensor,
         num_globals: int,
-        of_distance: Tensor,
-        of_globals: Tensor,
+        grad_by_distance: Tensor,
+        grad_globals: Tensor,
     ) -> None:
         """The opposite of `window` for one block: add the gradient [B, H, block, W] of what it returned."""
-        of_globals += gradient[..., :num_globals].sum((0, 2, 3))
-        gradient = gradient[..., num_globals:]
+        start = int(self.global_has_position)
+        grad_globals += gradient[..., start:num_globals].sum((0, 2, 3))
+        if start:
+            gradient = torch.cat([gradient[..., :1], gradient[..., num_globals:]], dim=-1)
+            key_position = functional.pad(key_position, (1, 0))
+        else:
+            gradient = gradient[..., num_globals:]
         if key_position.shape[0] == 1:
             gradient = gradient.sum(0, keepdim=True)
-        index = key_position - query_position.view(-1, 1) + of_distance.shape[1] // 2
+        index = key_position - query_position.view(-1, 1) + grad_by_distance.shape[1] // 2
         index, gradient = (part.transpose(0, 1).flatten(1) for part in (index, gradient))
-        of_distance.scatter_add_(1, index.expand_as(gradient), gradient)
+        grad_by_distance.scatter_add_(1, index.expand_as(gradient), gradient)
 
     def _of_positions(self, query: Tensor, key: Tensor, num_globals: int, num_tokens: int) -> Tensor:
         table = self.by_distance(num_tokens)
+        start = int(self.global_has_position)
+        if start:
+            key = functional.pad(key, (1, 0))
         head = torch.arange(table.shape[0], device=table.device).view(-1, *[1] * (key.dim() - 2))
         if needs_gradients(table):
             distance = key.unsqueeze(-2) - query.unsqueeze(-1)
             bias = table[head.unsqueeze(-1), distance + (num_tokens - 1)]
         else:
-            # Towards one key, queries in a row find their biases in a row, read backwards: many times faster to gather.
-            # (Its gradient would be as large as all such rows.)
+            # Towards one key, the biases of consecutive queries are consecutive too, read backwards: faster to gather.
+            # (The gradient of that would be as large as all such rows.)
             assert self._backwards is not None
             rows = self._backwards.unfold(1, query.shape[-1], 1)
             bias = rows[head, query[..., :1] - key + (num_tokens - 1)].transpose(-1, -2)
-        towards_globals = self.globals.view(-1, *[1] * (key.dim() - 1)).expand(*bias.shape[:-1], num_globals)
-        return torch.cat([towards_globals, bias], dim=-1)
+        towards_globals = self.globals.view(-1, *[1] * (key.dim() - 1)).expand(*bias.shape[:-1], num_globals - start)
+        return torch.cat([bias[..., :start], towards_globals, bias[..., start:]], dim=-1)

@@ -26,43 +26,42 @@ from .lsg_eager import are_plain_float32, needs_gradients
 from .lsg_scores import LayerCall
 from .lsg_windows import Window
 
-WINDOWS_AT_ONCE = 8  # enough for many threads; and what they return is still in the cache when it is copied
+WINDOWS_AT_ONCE = 8  # enough for many threads; and their contexts are still in the cache when they are copied
 
 
-def chooses_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> bool:
-    """Whether the kernel computes this call: where it is asked for, can, and is there."""
-    return (
-        call.options.attention_backend == "cpp"
-        and not call.dropout_p
-        and are_plain_float32(query, key, value)
-        and not needs_gradients(query, key, value, *call.bias_tensors())
-        and _kernel() is not None
-    )
+def cpp_obstacle(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> str | None:
+    """Why the kernel cannot compute a call; None if it can."""
+    if call.dropout_p:
+        return "the kernel has no dropout"
+    if not are_plain_float32(query, key, value):
+        return "the kernel computes float32 on a CPU, eagerly"
+    if needs_gradients(query, key, value, *call.bias_tensors()):
+        return "the kernel has no gradients"
+    return None if _kernel() is not None else "the kernel cannot be compiled here"
 
 
-def attend_blocks_by_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
+def attend_by_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Contexts [B, H, some tokens, D] of the tokens' queries, in order; query, key and value are [B, H, G + T, D]."""
     kernel = _kernel()
     assert kernel is not None
-    query, key, value = (_with_rows(part) for part in (query, key, value))
-    entries: tuple[Tensor | None, Tensor | None] = (None, None)
-    if call.entries is not None:
-        entries = _with_rows(call.entries.key), _with_rows(call.entries.value)
+    query, key, value = (_with_contiguous_rows(part) for part in (query, key, value))
+    sparse: tuple[Tensor | None, Tensor | None] = (None, None)
+    if call.sparse is not None:
+        sparse = _with_contiguous_rows(call.sparse.key), _with_contiguous_rows(call.sparse.value)
     batch_size, num_heads, _, width = query.shape
-    block_size = call.options.block_size
-    windows = call.windows()
+    block_size, windows = call.plan.options.block_size, call.plan.windows
     # Masks are small. A bias is not, and exists for one window at a time.
     at_once = WINDOWS_AT_ONCE if call.position_bias is None else 1
     for start in range(0, len(windows), at_once):
         some = windows[start : start + at_once]
-        added = [_added(call, window, batch_size, num_heads) for window in some]
+        biases = [_attn_bias_rows(call, window, batch_size, num_heads) for window in some]
         context = query.new_empty(batch_size, len(some) * block_size, num_heads, width).transpose(1, 2)
-        table = (_Window * len(some))(*(_Window.of(*pair) for pair in zip(some, added, strict=True)))
+        table = (_CppWindow * len(some))(*(_CppWindow.of(*pair) for pair in zip(some, biases, strict=True)))
         kernel(
             byref(
-                _Call(
-                    *(_Rows.of(part) for part in (query, key, value, *entries, context)),
-                    *(batch_size, num_heads, width, call.key_mask.num_global_tokens, block_size, len(some)),
+                _CppCall(
+                    *(_CppRows.of(part) for part in (query, key, value, *sparse, context)),
+                    *(batch_size, num_heads, width, call.plan.num_globals, block_size, len(some)),
                     addressof(table),
                     call.scale,
                 )
@@ -71,42 +70,42 @@ def attend_blocks_by_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerC
         yield context
 
 
-def _with_rows(tensor: Tensor) -> Tensor:
+def _with_contiguous_rows(tensor: Tensor) -> Tensor:
     """The tensor, its last dimension contiguous."""
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
-def _added(call: LayerCall, window: Window, batch_size: int, num_heads: int) -> Tensor | None:
+def _attn_bias_rows(call: LayerCall, window: Window, batch_size: int, num_heads: int) -> Tensor | None:
     """What is added to the scores of a window, [B, H, block_size, W]; None where that is nothing."""
-    added = call.added(window, torch.float32)
-    if added is None:
+    bias = call.attn_bias(window, torch.float32)
+    if bias is None:
         return None
-    return _with_rows(added.float()).expand(batch_size, num_heads, call.options.block_size, -1)
+    return _with_contiguous_rows(bias.float()).expand(batch_size, num_heads, call.plan.options.block_size, -1)
 
 
-# The kernel's structures of the same names, field by field.
+# The kernel's structures Rows, Window and Call, field by field.
 
 
-class _Rows(Structure):
+class _CppRows(Structure):
     _fields_ = [("data", c_void_p), ("batch_stride", c_int64), ("head_stride", c_int64), ("stride", c_int64)]
 
     @classmethod
-    def of(cls, tensor: Tensor | None) -> "_Rows":
+    def of(cls, tensor: Tensor | None) -> "_CppRows":
         """A tensor [batch, head, row, ...]; of None the empty one."""
         return cls() if tensor is None else cls(tensor.data_ptr(), *tensor.stride()[:3])
 
 
-class _Window(Structure):
-    _fields_ = [("block", c_int64), ("spans", c_int64 * 6), ("added", _Rows)]
+class _CppWindow(Structure):
+    _fields_ = [("block", c_int64), ("spans", c_int64 * 6), ("attn_bias", _CppRows)]
 
     @classmethod
-    def of(cls, window: Window, added: Tensor | None) -> "_Window":
-        return cls(window.block, (c_int64 * 6)(*window.local, *window.left, *window.right), _Rows.of(added))
+    def of(cls, window: Window, attn_bias: Tensor | None) -> "_CppWindow":
+        return cls(window.block, (c_int64 * 6)(*window.local, *window.left, *window.right), _CppRows.of(attn_bias))
 
 
-class _Call(Structure):
+class _CppCall(Structure):
     _fields_ = [
-        *((name, _Rows) for name in ("query", "key", "value", "entry_key", "entry_value", "context")),
+        *((name, _CppRows) for name in ("query", "key", "value", "sparse_key", "sparse_value", "context")),
         *((name, c_int64) for name in ("batch_size", "num_heads", "width", "num_globals", "block_size", "num_windows")),
         ("windows", c_void_p),
         ("scale", c_float),
@@ -155,7 +154,7 @@ def _compiled_in(folder: str) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _kernel() -> Callable[[Any], None] | None:
-    """The compiled kernel; None, and a warning that says why, where it cannot be had."""
+    """The compiled kernel; None, and a warning that says why, where it is unavailable."""
     try:
         from torch._inductor.codecache import CppCodeCache
 
@@ -172,6 +171,6 @@ def _kernel() -> Callable[[Any], None] | None:
             stacklevel=2,
         )
         return None
-    # Not a pointer to our `_Call`: models from other folders share the kernel, and have structures of their own.
+    # Not a pointer to our `_CppCall`: models from other folders share the kernel, and have structures of their own.
     kernel.argtypes, kernel.restype = [c_void_p], None
     return kernel

@@ -37,11 +37,11 @@ struct Span {
 struct Window {
   int64_t block;
   Span local, left, right;
-  Rows added;  // to the scores, [batch, head, query, key]; no data where that is nothing
+  Rows attn_bias;  // added to the scores, [batch, head, query, key]; no data where there is none
 };
 
 struct Call {
-  Rows query, key, value, entry_key, entry_value, context;
+  Rows query, key, value, sparse_key, sparse_value, context;
   int64_t batch_size, num_heads, width, num_globals, block_size, num_windows;
   const Window* windows;
   float scale;
@@ -108,20 +108,20 @@ class Tile {
   void attend(const Window& window, int64_t batch, int64_t head, int64_t first, int64_t count) {
     const int64_t row = window.block * call_.block_size + first;
     const int64_t g = call_.num_globals;
-    const Seen seen[] = {
+    const Keys parts[] = {
         {call_.key.at(batch, head, 0), call_.value.at(batch, head, 0), call_.key.stride, call_.value.stride, g},
-        entries(window.left, batch, head),
-        entries(window.right, batch, head),
+        sparse(window.left, batch, head),
+        sparse(window.right, batch, head),
         {call_.key.at(batch, head, g + window.local.first), call_.value.at(batch, head, g + window.local.first),
          call_.key.stride, call_.value.stride, window.local.last - window.local.first}};
     int64_t num_keys = 0;
-    for (const Seen& part : seen) num_keys += part.count;
+    for (const Keys& part : parts) num_keys += part.count;
 
     read_queries(call_.query.at(batch, head, g + row), count);
     scores_.assign(num_keys * SIZE, 0.f);
-    if (window.added.data) add(window.added, window.added.at(batch, head, first), count, num_keys);
+    if (window.attn_bias.data) add(window.attn_bias, window.attn_bias.at(batch, head, first), count, num_keys);
     float* scores = scores_.data();
-    for (const Seen& part : seen) {
+    for (const Keys& part : parts) {
       multiply_rows<C>(
           part.count, call_.width, [&](int64_t r, int64_t k) { return part.key[r * part.key_stride + k]; },
           query_.data(), scores);
@@ -130,7 +130,7 @@ class Tile {
     softmax(num_keys);
     std::fill(context_.begin(), context_.end(), 0.f);
     scores = scores_.data();
-    for (const Seen& part : seen)
+    for (const Keys& part : parts)
       for (int64_t key = 0; key < part.count; key += KEYS_AT_ONCE) {
         const int64_t keys = std::min(KEYS_AT_ONCE, part.count - key);
         const float* value = part.value + key * part.value_stride;
@@ -144,15 +144,15 @@ class Tile {
   }
 
  private:
-  struct Seen {
+  struct Keys {
     const float *key, *value;
     int64_t key_stride, value_stride, count;
   };
 
-  Seen entries(const Span& span, int64_t batch, int64_t head) const {
+  Keys sparse(const Span& span, int64_t batch, int64_t head) const {
     if (span.first == span.last) return {nullptr, nullptr, 0, 0, 0};
-    return {call_.entry_key.at(batch, head, span.first), call_.entry_value.at(batch, head, span.first),
-            call_.entry_key.stride, call_.entry_value.stride, span.last - span.first};
+    return {call_.sparse_key.at(batch, head, span.first), call_.sparse_value.at(batch, head, span.first),
+            call_.sparse_key.stride, call_.sparse_value.stride, span.last - span.first};
   }
 
   void read_queries(const float* query, int64_t count) {
@@ -160,9 +160,9 @@ class Tile {
       for (int64_t i = 0; i < count; ++i) query_[d * SIZE + i] = query[i * call_.query.stride + d] * call_.scale;
   }
 
-  void add(const Rows& rows, const float* added, int64_t count, int64_t num_keys) {
+  void add(const Rows& rows, const float* bias, int64_t count, int64_t num_keys) {
     for (int64_t i = 0; i < count; ++i)
-      for (int64_t key = 0; key < num_keys; ++key) scores_[key * SIZE + i] = added[i * rows.stride + key];
+      for (int64_t key = 0; key < num_keys; ++key) scores_[key * SIZE + i] = bias[i * rows.stride + key];
   }
 
   // Scores become exponentials; what they have to be divided by is left for the context.

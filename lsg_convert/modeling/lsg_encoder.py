@@ -1,11 +1,12 @@
 """What turns a library encoder into an LSG encoder: the one place that knows globals, padding and masks.
 
 The sequence that the layers see is [globals | tokens | padding up to whole blocks]; what leaves the encoder is
-[tokens], or [globals | tokens] for a decoder that attends the globals. See Condevaux & Harispe, arXiv 2210.15497.
+[tokens], or [globals | tokens] for a decoder that attends to the globals. See Condevaux & Harispe, arXiv 2210.15497.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,80 +14,17 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
-from .lsg_attention import KeyMask, lsg_attention
-from .lsg_compat import as_tuple, run_layer, self_attention_inputs, self_attention_values, wants_dict
+from .lsg_compat import as_tuple, wants_dict
 from .lsg_eager import is_eager_on_cpu
-from .lsg_linear import WithOneDNNLinears
+from .lsg_linear import fast_linear_maps
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
+from .lsg_self_attention import LSGSelfAttention, run_lsg_layer
+from .lsg_windows import AttentionPlan
 
 logger = logging.get_logger(__name__)
 
-TOKENS_AT_ONCE = 512  # that a layer's feed-forward part gets on a CPU
 
-
-class Attended(NamedTuple):
-    """What a layer gets in place of a `KeyMask` when attention is done: the context [1, n, width] of its tokens."""
-
-    context: torch.Tensor
-
-
-class LSGSelfAttention(nn.Module):
-    """A library layer's self-attention with LSG attention in it: same projections, same parameter names.
-
-    Args:
-        source: the library's module, whose projections are taken over.
-        projections: names of its query, key and value projections, then of its output projection if it has one.
-        options: the LSG options.
-        num_heads: number of attention heads.
-        scale: factor on query-key products; 1/√(head width) unless given.
-        dropout: attention dropout probability while training.
-    """
-
-    def __init__(
-        self,
-        source: nn.Module,
-        projections: tuple[str, ...],
-        options: LSGOptions,
-        num_heads: int,
-        dropout: float,
-        scale: float | None = None,
-    ) -> None:
-        super().__init__()
-        self.projections = projections
-        for name in projections:
-            self.add_module(name, getattr(source, name))
-        self.options = options
-        self.num_heads = num_heads
-        self.head_width = getattr(source, projections[0]).out_features // num_heads
-        self.scale = self.head_width**-0.5 if scale is None else scale
-        self.dropout_probability = dropout
-        # An attribute and not a call of the module's function, so that a check can put another implementation here.
-        self.attention = lsg_attention
-
-    def attend(self, hidden_states: torch.Tensor, key_mask: KeyMask, position_bias: Any = None) -> torch.Tensor:
-        """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
-        query, key, value = (self._heads(getattr(self, name)(hidden_states)) for name in self.projections[:3])
-        dropout = self.dropout_probability if self.training else 0.0
-        context = self.attention(query, key, value, key_mask, self.options, self.scale, dropout, position_bias)
-        return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
-
-    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """What a library layer calls, with what `LSGEncoder.run_layer` hands it as attention mask."""
-        hidden_states, given = self_attention_inputs(*args, **kwargs)
-        context = given.context if isinstance(given, Attended) else self.attend(hidden_states, given)
-        return self_attention_values(self.project(context, hidden_states))
-
-    def project(self, context: torch.Tensor, hidden_states: torch.Tensor) -> torch.Tensor:
-        """What the library's module makes of the attention context [batch, length, width] of `hidden_states`."""
-        for output_projection in self.projections[3:]:
-            context = getattr(self, output_projection)(context)
-        return context
-
-    def _heads(self, projected: torch.Tensor) -> torch.Tensor:
-        return projected.unflatten(-1, (self.num_heads, self.head_width)).transpose(1, 2)
-
-
-class LSGEncoder(WithOneDNNLinears):
+class LSGEncoder:
     """Mixed in before a library encoder: globals in front, LSG attention in the layers, outputs trimmed.
 
     A family calls `add_global_embeddings` and `replace_self_attention` when it is built, and in its `forward` sums its
@@ -121,18 +59,20 @@ class LSGEncoder(WithOneDNNLinears):
         self.options.validate(num_heads)
         for owner, name in owners:
             source = getattr(owner, name)
-            setattr(owner, name, self.self_attention(source, projections, self.options, num_heads, dropout, scale))
+            setattr(owner, name, self.self_attention(source, projections, num_heads, dropout, scale))
         for module in self.modules():
             if hasattr(module, "chunk_size_feed_forward"):
-                # Of chunks the library wants a whole number, which globals and padding upset.
+                # Disable feed-forward chunking: the length may not be divisible.
                 module.chunk_size_feed_forward = 0
 
-    def prepend_globals(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """[batch, T, width] summed token embeddings → [batch, G + T, width]."""
-        holder = self.get_submodule(self.global_embeddings_holder)
-        rows = holder.global_embeddings.weight[: self.options.num_global_tokens]
-        rows = rows.to(embeddings.dtype).expand(embeddings.shape[0], -1, -1)
-        return torch.cat([rows, embeddings], dim=1)
+    def embed_globals(self) -> torch.Tensor:
+        """The summed embeddings of the globals, [1, G, width]."""
+        table = self.get_submodule(self.global_embeddings_holder).global_embeddings
+        return table.weight[None, : self.options.num_global_tokens]
+
+    def prepend_globals(self, embeddings: torch.Tensor, globals_: torch.Tensor) -> torch.Tensor:
+        """[batch, T, width] embeddings of tokens and [1, G, width] of globals → [batch, G + T, width]."""
+        return torch.cat([globals_.to(embeddings.dtype).expand(embeddings.shape[0], -1, -1), embeddings], dim=1)
 
     def encode(
         self,
@@ -141,12 +81,14 @@ class LSGEncoder(WithOneDNNLinears):
         layers: Iterable[nn.Module],
         output_hidden_states: bool | None,
         num_tokens: int | None = None,
-    ) -> BaseModelOutput:
+        opening_rows: torch.Tensor | None = None,
+    ) -> "LSGEncoderOutput":
         """Run `layers` over `hidden_states` [batch, G + T, width] and trim what comes out.
 
         Args:
             attention_mask: [batch, T], non-zero where a token may be attended, or None.
             num_tokens: T, where `hidden_states` has padding behind the tokens already.
+            opening_rows: bool [batch], whether global 0 stands in for token 0; None when it does in every row.
 
         Raises:
             ValueError: the mask is not [batch, T], or T is not a whole number of blocks and `adaptive` is off.
@@ -160,47 +102,27 @@ class LSGEncoder(WithOneDNNLinears):
             if tokens is None:
                 tokens = torch.ones(hidden_states.shape[0], num_tokens, dtype=torch.bool, device=hidden_states.device)
             tokens = functional.pad(tokens, (0, padding), value=False)
-        key_mask = KeyMask(
-            tokens,
-            batch_size=hidden_states.shape[0],
-            num_tokens=num_tokens + padding,
-            num_global_tokens=self.options.num_global_tokens,
-            mask_first_token=self.options.mask_first_token,
-            device=hidden_states.device,
+        plan = AttentionPlan(
+            self.options, tokens, hidden_states.shape[0], num_tokens + padding, hidden_states.device, opening_rows
         )
         if output_hidden_states is None:
             output_hidden_states = getattr(self.config, "output_hidden_states", False)
-        every_state = [self._trim(hidden_states, num_tokens)] if output_hidden_states else None
-        for layer in layers:
-            hidden_states = self.run_layer(layer, hidden_states, key_mask)
-            if every_state is not None:
-                every_state.append(self._trim(hidden_states, num_tokens))
-        hidden_states = self._trim(hidden_states, num_tokens)
+        every_state = [self._trim(hidden_states, num_tokens, opening_rows)] if output_hidden_states else None
+        with fast_linear_maps(hidden_states.device):
+            for layer in layers:
+                hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
+                if every_state is not None:
+                    every_state.append(self._trim(hidden_states, num_tokens, opening_rows))
+        hidden_states = self._trim(hidden_states, num_tokens, opening_rows)
         if self.final_norm is not None:
             hidden_states = self.get_submodule(self.final_norm)(hidden_states)
         if every_state is not None:
             every_state[-1] = hidden_states
-        return BaseModelOutput(
-            last_hidden_state=hidden_states, hidden_states=None if every_state is None else tuple(every_state)
+        return LSGEncoderOutput(
+            last_hidden_state=hidden_states,
+            hidden_states=None if every_state is None else tuple(every_state),
+            opening_rows=opening_rows,
         )
-
-    def run_layer(self, layer: nn.Module, hidden_states: torch.Tensor, key_mask: KeyMask) -> torch.Tensor:
-        """Run one layer on `hidden_states` [batch, G + T, width].
-
-        Where it saves memory and time, attention comes first, for all tokens, and the rest of the layer after it for
-        some tokens at a time: the feed-forward part is four times as wide as the rest.
-        """
-        if not _runs_in_parts(layer, hidden_states):
-            return run_layer(self, layer, hidden_states, key_mask)
-        attention = next(module for module in layer.modules() if isinstance(module, LSGSelfAttention))
-        norm = nn.Identity() if self.attention_norm is None else layer.get_submodule(self.attention_norm)
-        context = attention.attend(norm(hidden_states), key_mask).flatten(0, 1)
-        tokens = hidden_states.flatten(0, 1)
-        result = torch.empty_like(tokens)
-        for start in range(0, len(tokens), TOKENS_AT_ONCE):
-            some = slice(start, start + TOKENS_AT_ONCE)
-            result[some] = run_layer(self, layer, tokens[None, some], Attended(context[None, some]))[0]
-        return result.view_as(hidden_states)
 
     def _token_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> torch.Tensor | None:
         if attention_mask is None:
@@ -230,10 +152,10 @@ class LSGEncoder(WithOneDNNLinears):
             )
         return -num_tokens % block_size
 
-    def _trim(self, hidden_states: torch.Tensor, num_tokens: int) -> torch.Tensor:
+    def _trim(self, hidden_states: torch.Tensor, num_tokens: int, opening_rows: torch.Tensor | None) -> torch.Tensor:
         """[batch, G + T + padding, width] → [batch, T, width], or [batch, G + T, width] for the decoder.
 
-        Global 0 takes the place of token 0 only where the globals themselves are dropped.
+        Global 0 replaces token 0 only where the globals themselves are dropped, in the rows that open.
         """
         num_globals = self.options.num_global_tokens
         hidden_states = hidden_states[:, : num_globals + num_tokens]
@@ -242,18 +164,23 @@ class LSGEncoder(WithOneDNNLinears):
         tokens = hidden_states[:, num_globals:]
         if not (self.options.pool_with_global and num_globals):
             return tokens
-        return torch.cat([hidden_states[:, :1], tokens[:, 1:]], dim=1)
+        first = hidden_states[:, :1]
+        if opening_rows is not None:
+            first = torch.where(opening_rows[:, None, None], first, tokens[:, :1])
+        return torch.cat([first, tokens[:, 1:]], dim=1)
 
 
-def _runs_in_parts(layer: nn.Module, hidden_states: torch.Tensor) -> bool:
-    """Whether a layer may be called several times: no gradient, dropout or hook notices."""
-    if torch.is_grad_enabled() or layer.training or not is_eager_on_cpu(hidden_states.device):
-        return False
-    if hidden_states.shape[:2].numel() <= TOKENS_AT_ONCE:
-        return False
-    return not any(
-        module._forward_hooks or module._forward_pre_hooks or hasattr(module, "_hf_hook") for module in layer.modules()
-    )
+@dataclass
+class LSGEncoderOutput(BaseModelOutput):
+    """An encoder's output, and for a decoder that attends to the globals: in which rows global 0 stands in for token 0,
+    bool [batch]; None when it does in all.
+    """
+
+    opening_rows: torch.Tensor | None = None
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """What the library's output is as a tuple."""
+        return tuple(value for name, value in self.items() if name != "opening_rows")
 
 
 def check_length(num_tokens: int, max_tokens: int) -> None:
@@ -269,7 +196,7 @@ def check_length(num_tokens: int, max_tokens: int) -> None:
         )
 
 
-def the_given(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> torch.Tensor:
+def require_one_input(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> torch.Tensor:
     """Whichever of the two is given.
 
     Raises:
@@ -294,6 +221,12 @@ def refuse_attentions(output_attentions: bool | None, config: Any) -> None:
         )
 
 
+def warn_of_no_attentions(output_attentions: bool | None) -> None:
+    """Say, where a decoder has attentions to return, that the encoder has none."""
+    if output_attentions:
+        logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
+
+
 def refuse_head_mask(arguments: dict[str, Any]) -> None:
     """Say what is not supported (4.x has it, 5.x removed it).
 
@@ -304,6 +237,6 @@ def refuse_head_mask(arguments: dict[str, Any]) -> None:
         raise ValueError("head_mask is given, but LSG attention does not mask heads: leave it out.")
 
 
-def finish(output: BaseModelOutput, config: Any, return_dict: bool | None) -> Any:
+def format_output(output: BaseModelOutput, config: Any, return_dict: bool | None) -> Any:
     """`output` as the caller asked for it: a `ModelOutput` or a tuple."""
     return output if wants_dict(config, return_dict) else as_tuple(output)

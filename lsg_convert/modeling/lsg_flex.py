@@ -1,11 +1,11 @@
-"""LSG attention by FlexAttention: one fused kernel over the keys [tokens | entries | globals], for GPUs.
+"""LSG attention by FlexAttention: one fused kernel over the keys [tokens | sparse tokens | globals], for GPUs.
 
-What a query sees follows from its position, so that the tiles to compute are written down by arithmetic, once for a
+The keys of a query follow from its position, so that the tiles to compute are written down by arithmetic, once for a
 length; only what is padding is data. No mask of T x T is ever made.
 """
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -15,34 +15,17 @@ from torch import Tensor
 from .lsg_eager import is_compiling
 from .lsg_options import LSGOptions
 from .lsg_scores import LayerCall
-from .lsg_selection import SparseEntries
-from .lsg_windows import KeyMask
 
 TILE = 128
 
 
-def chooses_flex(options: LSGOptions, dropout_p: float, has_bias: bool) -> bool:
-    """Whether FlexAttention computes this call: where it is asked for.
-
-    ``auto`` stays with SDPA as long as the compiled form has not been measured on a GPU.
-
-    Raises:
-        ValueError: it is asked for what it cannot do.
-    """
-    if options.attention_backend != "flex":
-        return False
-    if obstacle := _obstacle(dropout_p, has_bias):
-        raise ValueError(f"attention_backend='flex': {obstacle}; choose 'auto' or 'sdpa'.")
-    return True
-
-
-def _obstacle(dropout_p: float, has_bias: bool) -> str:
-    """Why FlexAttention cannot compute a call; empty if it can."""
-    if dropout_p:
+def flex_obstacle(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> str | None:
+    """Why FlexAttention cannot compute a call; None if it can."""
+    if call.dropout_p:
         return "FlexAttention has no dropout"
-    if has_bias:
+    if call.position_bias is not None:
         return "position bias is not computed by FlexAttention"
-    return "" if _has_flex() else f"torch {torch.__version__} has no FlexAttention"
+    return None if _has_flex() else f"torch {torch.__version__} has no FlexAttention"
 
 
 @lru_cache(maxsize=1)
@@ -53,85 +36,82 @@ def _has_flex() -> bool:
         return False
 
 
-def flex_attend_blocks(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Tensor:
+def attend_by_flex(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Context [B, H, T, D] of the tokens' queries; query, key and value are [B, H, G + T, D]."""
-    entries, key_mask = call.entries, call.key_mask
-    num_globals = key_mask.num_global_tokens
+    sparse, plan = call.sparse, call.plan
     keys, values = (
-        torch.cat([part[:, :, num_globals:], *([] if sparse is None else [sparse]), part[:, :, :num_globals]], dim=2)
-        for part, sparse in ((key, entries and entries.key), (value, entries and entries.value))
+        torch.cat(
+            [part[:, :, plan.num_globals :], *([] if more is None else [more]), part[:, :, : plan.num_globals]], 2
+        )
+        for part, more in ((key, sparse and sparse.key), (value, sparse and sparse.value))
     )
-    keep = _kept_keys(query, entries, key_mask)
-    mask = _block_mask(key_mask.num_tokens, num_globals, call.options, query.device, keep)
-    return _flex_attention(query.device)(query[:, :, num_globals:], keys, values, block_mask=mask, scale=call.scale)
+    mask = _block_mask(plan.num_tokens, plan.options, query.device, _kept_keys(query, call))
+    yield _flex_attention(query.device)(
+        query[:, :, plan.num_globals :], keys, values, block_mask=mask, scale=call.scale
+    )
 
 
-def _kept_keys(query: Tensor, entries: SparseEntries | None, key_mask: KeyMask) -> Tensor | None:
-    """Which keys may be attended, bool [B, H, K]; None when all may."""
-    sparse = None if entries is None else entries.keep
-    if key_mask.tokens is None and sparse is None:
+def _kept_keys(query: Tensor, call: LayerCall) -> Tensor | None:
+    """Which keys may be attended to, bool [B, H, K]; None when all may."""
+    plan, found = call.plan, call.sparse
+    if plan.keep is None and (found is None or found.keep is None):
         return None
     shape = (query.shape[0], query.shape[1], -1)
     all_kept = torch.ones(1, 1, 1, dtype=torch.bool, device=query.device)
-    parts = [all_kept.expand(1, 1, key_mask.num_tokens) if key_mask.tokens is None else key_mask.tokens[:, None]]
-    if entries is not None:
-        parts.append(all_kept.expand(1, 1, entries.key.shape[2]) if sparse is None else sparse)
-    parts.append(all_kept.expand(1, 1, key_mask.num_global_tokens))
+    keep = all_kept.expand(1, 1, plan.num_globals + plan.num_tokens) if plan.keep is None else plan.keep[:, None]
+    parts = [keep[..., plan.num_globals :], keep[..., : plan.num_globals]]
+    if found is not None:
+        parts.insert(1, all_kept.expand(1, 1, found.key.shape[2]) if found.keep is None else found.keep)
     return torch.cat([part.expand(shape) for part in parts], dim=2)
 
 
-def _block_mask(
-    num_tokens: int, num_globals: int, options: LSGOptions, device: torch.device, keep: Tensor | None
-) -> Any:
-    """The `BlockMask` of a layer: the tiles of this length, and within a tile what each query sees."""
+def _block_mask(num_tokens: int, options: LSGOptions, device: torch.device, keep: Tensor | None) -> Any:
+    """The `BlockMask` of a layer: the tiles of this length, and within a tile the keys of each query."""
     from torch.nn.attention.flex_attention import BlockMask
 
-    num_entries = num_tokens // options.sparsity_factor if options.has_sparse else 0
-    num_keys = num_tokens + num_entries + num_globals
-    counts, tiles = _tiles(num_tokens, num_entries, num_globals, options, device)
+    num_sparse = num_tokens // options.sparsity_factor if options.has_sparse else 0
+    counts, tiles = _tiles(num_tokens, num_sparse, options, device)
     return BlockMask.from_kv_blocks(
         counts,
         tiles,
         BLOCK_SIZE=TILE,
-        mask_mod=_sees(num_tokens, num_entries, options, keep),
-        seq_lengths=(num_tokens, num_keys),
+        mask_mod=_attends_to(num_tokens, num_sparse, options, keep),
+        seq_lengths=(num_tokens, num_tokens + num_sparse + options.num_global_tokens),
     )
 
 
-def _sees(
-    num_tokens: int, num_entries: int, options: LSGOptions, keep: Tensor | None
+def _attends_to(
+    num_tokens: int, num_sparse: int, options: LSGOptions, keep: Tensor | None
 ) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
-    """Whether a query sees a key, by their indices."""
+    """Whether a query attends to a key, by their indices."""
     block, reach = options.block_size, options.sparse_block_size
-    step = options.step if num_entries else 0
+    step = options.step if num_sparse else 0
 
-    def sees(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+    def attends_to(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         query_block = query // block
-        token, entry = key, key - num_tokens
+        token, index = key, key - num_tokens
         near = (token < num_tokens) & (token >= (query_block - 1) * block) & (token < (query_block + 2) * block)
         left, right = (query_block - 1) * step, (query_block + 2) * step
-        sparse = ((entry >= left - reach) & (entry < left)) | ((entry >= right) & (entry < right + reach))
-        seen = near | (sparse & (entry >= 0) & (entry < num_entries)) | (entry >= num_entries)
-        return seen if keep is None else seen & keep[batch, head, key]
+        sparse = ((index >= left - reach) & (index < left)) | ((index >= right) & (index < right + reach))
+        attended = near | (sparse & (index >= 0) & (index < num_sparse)) | (index >= num_sparse)
+        return attended if keep is None else attended & keep[batch, head, key]
 
-    return sees
+    return attends_to
 
 
 @lru_cache(maxsize=16)
-def _tiles(
-    num_tokens: int, num_entries: int, num_globals: int, options: LSGOptions, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def _tiles(num_tokens: int, num_sparse: int, options: LSGOptions, device: torch.device) -> tuple[Tensor, Tensor]:
     """Which tiles of keys a tile of queries needs: how many, int [1, 1, Q], and which, int [1, 1, Q, K]."""
-    block, reach, step = options.block_size, options.sparse_block_size, options.step if num_entries else 0
-    end_of_entries = num_tokens + num_entries
-    num_key_tiles = -(-(end_of_entries + num_globals) // TILE)
+    block, reach, step = options.block_size, options.sparse_block_size, options.step if num_sparse else 0
+    end_of_sparse = num_tokens + num_sparse
+    num_key_tiles = -(-(end_of_sparse + options.num_global_tokens) // TILE)
     rows = []
     for start in range(0, num_tokens, TILE):
         first, last = start // block, (min(start + TILE, num_tokens) - 1) // block
         spans = [(max(0, (first - 1) * block), min(num_tokens, (last + 2) * block))]
         for a, b in (((first - 1) * step - reach, (last - 1) * step), ((first + 2) * step, (last + 2) * step + reach)):
-            spans.append((num_tokens + min(max(0, a), num_entries), num_tokens + min(max(0, b), num_entries)))
-        spans.append((end_of_entries, end_of_entries + num_globals))
+            spans.append((num_tokens + min(max(0, a), num_sparse), num_tokens + min(max(0, b), num_sparse)))
+        spans.append((end_of_sparse, end_of_sparse + options.num_global_tokens))
         rows.append(sorted({tile for a, b in spans if a < b for tile in range(a // TILE, -(-b // TILE))}))
     counts = torch.tensor([len(row) for row in rows], dtype=torch.int32, device=device)
     tiles = torch.tensor([row + [0] * (num_key_tiles - len(row)) for row in rows], dtype=torch.int32, device=device)

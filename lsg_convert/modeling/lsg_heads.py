@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from .lsg_linear import WithOneDNNLinears
 
-
-class LSGHead(WithOneDNNLinears):
+class LSGHead:
     """Mixed in before a library head: builds the head, then puts the family's LSG model under it."""
 
     lsg_model: type

@@ -1,86 +1,69 @@
-"""Float32 linear maps on a CPU by oneDNN, as precise as torch's own and on AMD's processors twice as fast.
+"""Float32 linear maps on a CPU by oneDNN, where that is faster than the BLAS that torch was built with.
 
-PyTorch multiplies float32 matrices with the BLAS that it was built with, most often Intel's MKL. It carries oneDNN too,
-and uses it for bfloat16. `torch.backends.mkldnn.flags(enabled=False)` turns it off here as everywhere.
+PyTorch multiplies float32 matrices with its BLAS, most often Intel's MKL, and carries oneDNN too. On AMD processors
+with AVX-512 oneDNN is twice as fast, on Intel's it need not be: both are timed at first use. (Without AVX-512 it is
+never much faster, and nothing is timed.) No module changes: while the layers run, without gradients,
+`torch.nn.functional.linear` is redirected.
+`torch.backends.mkldnn.flags(enabled=False)` turns this off, as all of oneDNN.
 """
 
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
-from .lsg_eager import are_plain_float32, needs_gradients
+from .lsg_eager import are_plain_float32, is_eager_on_cpu, needs_gradients
 
-Kernel = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-
-
-class OneDNNLinear(nn.Linear):
-    """`nn.Linear`, its parameters and its results; by oneDNN where that is possible."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """[..., in_features] → [..., out_features]."""
-        if not _suits_onednn(input, self.weight):
-            return functional.linear(input, self.weight, self.bias)
-        return onednn_linear(input, self.weight, self.bias)
+LinearKernel = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+CLEARLY_FASTER = 0.8  # of torch's time, so that noise does not decide
 
 
-class WithOneDNNLinears:
-    """Mixed in before a library model: all its linear layers become `OneDNNLinear` once it is built."""
-
-    def post_init(self) -> None:
-        """What the library calls when a model is complete."""
-        use_onednn_linears(cast(nn.Module, self))
-        super().post_init()
+def fast_linear_maps(device: torch.device) -> AbstractContextManager[Any]:
+    """While this lasts, linear maps are computed by oneDNN where it can and is faster."""
+    if torch.is_grad_enabled() or not is_eager_on_cpu(device) or not torch.backends.mkldnn.enabled:
+        return nullcontext()
+    return _LinearByOneDNN() if onednn_is_faster(torch.get_num_threads()) else nullcontext()
 
 
-def use_onednn_linears(model: nn.Module) -> None:
-    """Make every plain `nn.Linear` of `model` a `OneDNNLinear`: the same module, parameters and names."""
-    for module in model.modules():
-        if type(module) is nn.Linear:
-            module.__class__ = OneDNNLinear
+class _LinearByOneDNN(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        return _linear(*args, **kwargs) if func is functional.linear else func(*args, **kwargs)
 
 
-def onednn_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """[..., n], [m, n], [m] → [..., m], differentiable any number of times."""
-    if needs_gradients(input, weight, bias):
-        return _Differentiable.apply(input, weight, bias)
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """[..., n], [m, n], [m] → [..., m]."""
     kernel = onednn_kernel()
-    assert kernel is not None
+    if kernel is None or not are_plain_float32(input, weight) or needs_gradients(input, weight, bias):
+        return functional.linear(input, weight, bias)
     return kernel(input, weight, bias)
 
 
-class _Differentiable(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(input, weight)
-        with torch.no_grad():
-            return onednn_linear(input, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of input, weight and bias: two more linear maps and a sum."""
-        input, weight = ctx.saved_tensors
-        of_input = of_weight = of_bias = None
-        rows = gradient.reshape(-1, gradient.shape[-1])
-        if ctx.needs_input_grad[0]:
-            of_input = onednn_linear(gradient, weight.t(), None)
-        if ctx.needs_input_grad[1]:
-            of_weight = onednn_linear(rows.t(), input.reshape(-1, input.shape[-1]).t(), None)
-        if ctx.needs_input_grad[2]:
-            of_bias = rows.sum(0)
-        return of_input, of_weight, of_bias
-
-
-def _suits_onednn(input: Tensor, weight: Tensor) -> bool:
-    """Whether these are plain float32 tensors on a CPU, to be multiplied now and as they are."""
-    return are_plain_float32(input, weight) and bool(torch.backends.mkldnn.enabled) and onednn_kernel() is not None
+@lru_cache(maxsize=8)
+def onednn_is_faster(num_threads: int) -> bool:
+    """Whether oneDNN is there and clearly faster with so many threads: some milliseconds, once a process."""
+    kernel = onednn_kernel()
+    if kernel is None or "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        return False
+    input, weight, bias = torch.ones(64, 768), torch.ones(768, 768), torch.ones(768)
+    seconds: dict[LinearKernel, list[float]] = {functional.linear: [], kernel: []}
+    with torch.inference_mode():
+        for _ in range(5):
+            for function, times in seconds.items():
+                start = time.perf_counter()
+                function(input, weight, bias)
+                times.append(time.perf_counter() - start)
+    return min(seconds[kernel]) < CLEARLY_FASTER * min(seconds[functional.linear])
 
 
 @lru_cache(maxsize=1)
-def onednn_kernel() -> Kernel | None:
+def onednn_kernel() -> LinearKernel | None:
     """oneDNN's linear map as torch has it for its compiler; None where there is none, or not the one that is known."""
     if not torch.backends.mkldnn.is_available():
         return None

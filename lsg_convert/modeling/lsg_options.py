@@ -10,25 +10,27 @@ SPARSITY_TYPES: tuple[SparsityType, ...] = get_args(SparsityType)
 PUBLISHED_PREFIX = "lsg"  # `base_model_prefix` in configurations made by lsg-converter
 BACKENDS_LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which it does not have
 LSG_CODE = ""  # and here which code it is, by its content; the folder's configuration names it too
-Backend = Literal["auto", "sdpa", "flex", "cpp"]
-ATTENTION_BACKENDS: tuple[Backend, ...] = get_args(Backend)
+BackendName = Literal["auto", "sdpa", "flex", "cpp"]
+ATTENTION_BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 
 
 @dataclass(frozen=True)
 class LSGOptions:
-    """How LSG attention is laid out: what a block of queries sees, and how the sparse entries are made.
+    """How LSG attention is laid out: what a block of queries attends to, and how the sparse tokens are made.
 
     block_size: queries that share one window, and a third of the tokens in it.
-    sparse_block_size: sparse entries on each side of the local tokens.
-    sparsity_factor: tokens per sparse entry.
-    sparsity_type: how tokens become entries, see `lsg_selection`.
-    num_global_tokens: learned tokens in front, which attend all and are attended by all.
+    sparse_block_size: sparse tokens on each side of the local tokens.
+    sparsity_factor: tokens per sparse token.
+    sparsity_type: how tokens become sparse tokens, see `lsg_selection`.
+    opening_token_id: the token that inputs open with (BOS, CLS) and global 0 is made of. Global 0 stands in for token 0
+        only in rows that open with it; None: in every row, as in published models.
+    num_global_tokens: learned tokens in front, which attend to all and are attended to by all.
     lsh_num_pre_rounds: hashing rounds that merge near-duplicates first (``lsh`` only).
     adaptive: pad inputs to whole blocks instead of refusing them.
-    mask_first_token: nobody attends token 0, for which global 0 stands in.
+    mask_first_token: no query attends to token 0, for which global 0 stands in.
     pool_with_global: the output at token 0 is that of global 0.
-    pass_global_tokens_to_decoder: the decoder's cross-attention sees the globals.
-    attend_masked_runs: ``bos_pooling`` keeps entries whose tokens are all padding, as checkpoints made by lsg-converter
+    pass_global_tokens_to_decoder: the decoder attends to the globals too.
+    attend_masked_runs: ``bos_pooling`` keeps sparse tokens made of padding only, as checkpoints made by lsg-converter
         are used to; outputs then depend on the padding.
     attention_backend: ``sdpa``; ``flex``, for GPUs; ``cpp``, which needs a C++ compiler, for float32 on CPUs, with SDPA
         for the rest; or ``auto``: the one that is known to be fast on the device at hand and needs nothing.
@@ -46,6 +48,7 @@ class LSGOptions:
     pass_global_tokens_to_decoder: bool = True
     attention_backend: str = "auto"
     attend_masked_runs: bool = False
+    opening_token_id: int | None = None
 
     def __post_init__(self) -> None:
         """Take whole numbers that JSON wrote as 2.0 for what they are; `validate` refuses other numbers and types."""
@@ -58,6 +61,8 @@ class LSGOptions:
     def from_config(cls, config: Any) -> "LSGOptions":
         """Read the options from a model configuration; fields that it lacks take their defaults."""
         values: dict[str, Any] = {field.name: getattr(config, field.name, field.default) for field in fields(cls)}
+        if not hasattr(config, "lsh_num_pre_rounds"):  # published model cards spell it otherwise
+            values["lsh_num_pre_rounds"] = getattr(config, "lsg_num_pre_rounds", cls.lsh_num_pre_rounds)
         if values["sparsity_type"] is None:
             values["sparsity_type"] = "none"
         if getattr(config, "attend_masked_runs", None) is None:
@@ -74,22 +79,27 @@ class LSGOptions:
 
     @property
     def has_sparse(self) -> bool:
-        """Whether there are sparse entries at all."""
+        """Whether there are sparse tokens at all."""
         return self.sparsity_type != "none" and self.sparse_block_size > 0 and self.sparsity_factor > 0
 
     @property
+    def global_has_position(self) -> bool:
+        """Whether global 0 is known to be the opening token, and so has its position, 0."""
+        return self.opening_token_id is not None and self.mask_first_token and self.num_global_tokens > 0
+
+    @property
     def step(self) -> int:
-        """Sparse entries per block."""
+        """Sparse tokens per block."""
         return self.block_size // self.sparsity_factor
 
     @property
-    def run_length(self) -> int:
+    def segment_length(self) -> int:
         """Tokens among which ``norm`` chooses and ``lsh`` hashes."""
         return min(self.block_size, self.sparse_block_size)
 
     @property
     def dense_limit(self) -> int:
-        """Up to this many tokens, every query attends every key."""
+        """Up to this many tokens, every query attends to every key."""
         return 2 * self.block_size
 
     def validate(self, num_heads: int | None = None) -> None:
@@ -100,8 +110,9 @@ class LSGOptions:
         """
         kinds = {int: "must be a whole number", bool: "must be true or false", str: "must be a text"}
         for field in fields(self):
-            kind = type(field.default)
-            self._require(type(getattr(self, field.name)) is kind, field.name, kinds[kind])
+            value, kind = getattr(self, field.name), int if field.default is None else type(field.default)
+            is_absent = value is None and field.default is None
+            self._require(is_absent or type(value) is kind, field.name, kinds[kind])
         self._require(self.block_size >= 1, "block_size", "must be at least 1")
         self._require(self.sparse_block_size >= 0, "sparse_block_size", "must not be negative")
         self._require(self.sparsity_factor >= 0, "sparsity_factor", "must not be negative")
@@ -128,12 +139,12 @@ class LSGOptions:
         )
         if self.sparsity_type in ("norm", "lsh") and self.sparsity_factor > 1:
             self._require(
-                self.block_size % self.run_length == 0,
+                self.block_size % self.segment_length == 0,
                 "sparse_block_size",
                 f"must divide block_size={self.block_size} or exceed it with sparsity_type={self.sparsity_type!r}",
             )
             self._require(
-                self.run_length % self.sparsity_factor == 0,
+                self.segment_length % self.sparsity_factor == 0,
                 "sparse_block_size",
                 f"must be a multiple of sparsity_factor={self.sparsity_factor} "
                 f"with sparsity_type={self.sparsity_type!r}",
@@ -142,7 +153,7 @@ class LSGOptions:
         if strided and num_heads is not None and self.sparsity_factor > num_heads:
             warnings.warn(
                 f"sparsity_factor={self.sparsity_factor} exceeds the {num_heads} attention heads: with "
-                f"sparsity_type={self.sparsity_type!r} some tokens are in no head's sparse entries.",
+                f"sparsity_type={self.sparsity_type!r} some tokens are among no head's sparse tokens.",
                 stacklevel=2,
             )
 

@@ -1,7 +1,7 @@
 """Attention whose scores get a bias by distance (T5, arXiv 1910.10683, and models built like it).
 
-Local keys have their own distance, sparse entries that of where they stand. Globals stand nowhere: one learned number a
-head, which starts at 0, is the bias towards all of them.
+Keys and sparse tokens have positions. Globals have none: one learned number a head, which starts at 0, is the bias
+towards all of them. Only a global that stands in for the opening token has that token's position.
 """
 
 import math
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from .lsg_bias import PositionBias
-from .lsg_encoder import LSGSelfAttention
-from .lsg_windows import KeyMask
+from .lsg_self_attention import LSGSelfAttention
+from .lsg_windows import AttentionPlan
 
 
 class GlobalBias(nn.Module):
@@ -40,7 +40,7 @@ class LSGRelativeSelfAttention(LSGSelfAttention):
         # In a tuple, so that the modules are not registered here, under a second name.
         self._bias = (by_bucket, towards_globals, num_buckets, max_distance)
 
-    def attend(self, hidden_states: torch.Tensor, key_mask: KeyMask, position_bias: Any = None) -> torch.Tensor:
+    def attend(self, hidden_states: torch.Tensor, plan: AttentionPlan, position_bias: Any = None) -> torch.Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
         by_bucket, towards_globals, num_buckets, max_distance = self._bias
 
@@ -49,8 +49,9 @@ class LSGRelativeSelfAttention(LSGSelfAttention):
             return by_bucket(bucket.to(by_bucket.weight.device)).to(distance.device)
 
         # Anew in every layer: cheap (2 T distances), and a checkpointed layer can be run again on its own.
-        bias = PositionBias(relative, towards_globals.weight.to(hidden_states.device))
-        return super().attend(hidden_states, key_mask, bias)
+        towards = towards_globals.weight.to(hidden_states.device)
+        bias = PositionBias(relative, towards, plan.options.global_has_position)
+        return super().attend(hidden_states, plan, bias)
 
 
 def distance_bucket(distance: torch.Tensor, num_buckets: int, max_distance: int) -> torch.Tensor:

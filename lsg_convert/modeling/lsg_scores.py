@@ -1,4 +1,4 @@
-"""The scores of one call of LSG attention: which keys a window's queries see, and what is added to their products."""
+"""The scores of one call of LSG attention: which keys a window's queries attend to, and what is added to them."""
 
 from typing import NamedTuple
 
@@ -6,90 +6,85 @@ import torch
 from torch import Tensor
 
 from .lsg_bias import PositionBias
-from .lsg_options import LSGOptions
-from .lsg_selection import SparseEntries
-from .lsg_windows import KeyMask, Sequence, Window
+from .lsg_selection import SparseTokens
+from .lsg_sequence import Sequence
+from .lsg_windows import AttentionPlan, Window
 
 
 class LayerCall(NamedTuple):
     """One call of the attention, but for queries, keys and values."""
 
-    key_mask: KeyMask
-    options: LSGOptions
+    plan: AttentionPlan
     scale: float
     dropout_p: float = 0.0
     position_bias: PositionBias | None = None
-    entries: SparseEntries | None = None
+    sparse: SparseTokens | None = None
 
     def bias_tensors(self) -> tuple[Tensor | None, Tensor | None]:
         """What the position bias is made of, by distance and towards globals; None where there is none."""
         if self.position_bias is None:
             return None, None
-        return self.position_bias.by_distance(self.key_mask.num_tokens), self.position_bias.globals
+        return self.position_bias.by_distance(self.plan.num_tokens), self.position_bias.globals
 
-    def windows(self) -> list[Window]:
-        """The windows of all blocks, in order."""
-        return self.key_mask.windows(self.options)
+    def sequence(self, sequence: Tensor, sparse: Tensor | None) -> Sequence:
+        """Keys or values [B, H, G + T, D] and their sparse tokens [B, H, S, D], to be gathered window by window."""
+        return Sequence(sequence, sparse, self.plan.num_globals, self.plan.options)
 
-    def sequence(self, sequence: Tensor, entries: Tensor | None) -> Sequence:
-        """Keys or values [B, H, G + T, D] and their sparse entries [B, H, E, D], to be seen window by window."""
-        return Sequence(sequence, entries, self.key_mask.num_global_tokens, self.options)
-
-    def queries(self, window: Window) -> slice:
-        """Where the window's queries are in [globals | tokens]."""
-        first = self.key_mask.num_global_tokens + window.block * self.options.block_size
-        return slice(first, first + window.num_blocks * self.options.block_size)
-
-    def added(self, window: Window, dtype: torch.dtype) -> Tensor | None:
+    def attn_bias(self, window: Window, dtype: torch.dtype) -> Tensor | None:
         """What to add to the scores of a window, masks and bias, broadcastable to [B · num_blocks, H, block_size, W];
         None where that is nothing.
         """
-        return added_to_scores(self._kept(window), self._bias(window), dtype)
+        return make_attn_bias(self._kept(window), self._position_bias(window), dtype)
 
-    def give_back_bias(self, window: Window, gradient: Tensor, of_distance: Tensor, of_globals: Tensor) -> None:
-        """The opposite of `added` for one block: add the gradient [B, H, block_size, W] of its scores to the bias's."""
+    def accumulate_bias_grad(
+        self, window: Window, gradient: Tensor, grad_by_distance: Tensor, grad_globals: Tensor
+    ) -> None:
+        """The opposite of `attn_bias` for one block: add the gradient [B, H, block_size, W] of its scores to the
+        position bias's.
+        """
         assert self.position_bias is not None
-        positions = self.bias_positions(window)
-        self.position_bias.give_back(gradient, *positions, self.key_mask.num_global_tokens, of_distance, of_globals)
+        positions = self._positions(window)
+        self.position_bias.accumulate_grad(gradient, *positions, self.plan.num_globals, grad_by_distance, grad_globals)
 
-    def bias_positions(self, window: Window) -> tuple[Tensor, Tensor]:
-        """Where queries stand, long [num_blocks, block_size], and the keys that they see, globals apart, long
+    def _positions(self, window: Window) -> tuple[Tensor, Tensor]:
+        """Positions of queries, long [num_blocks, block_size], and of their keys, globals apart, long
         [B or 1, H or 1, num_blocks, W - G]; of one block alone if the others' are the same, shifted.
         """
-        sparse = None if self.entries is None else self.entries.position
-        if sparse is None or sparse.dim() < 3:
+        sparse, options = None if self.sparse is None else self.sparse.position, self.plan.options
+        # A global with a position is as far from each block as its position tells.
+        shared = self.position_bias is not None and not self.position_bias.global_has_position
+        if shared and (sparse is None or sparse.dim() < 3):
             window = Window(window.block, 1, *window[2:])
-        tokens = torch.arange(self.key_mask.num_tokens, device=self.key_mask.device)
-        queries = tokens[window.block * self.options.block_size :][: window.num_blocks * self.options.block_size]
+        tokens = torch.arange(self.plan.num_tokens, device=self.plan.device)
+        queries = tokens[window.block * options.block_size :][: window.num_blocks * options.block_size]
         keys = tokens[None, None]
         if sparse is not None:
             sparse = sparse.reshape(*[1] * (3 - sparse.dim()), *sparse.shape)
             keys = keys.expand(*sparse.shape[:2], -1)
-        return queries.unflatten(0, (window.num_blocks, -1)), Sequence(keys, sparse, 0, self.options).see(window)
+        return queries.unflatten(0, (window.num_blocks, -1)), Sequence(keys, sparse, 0, options).gather(window)
 
-    def _bias(self, window: Window) -> Tensor | None:
+    def _position_bias(self, window: Window) -> Tensor | None:
         if self.position_bias is None:
             return None
-        positions = self.bias_positions(window)
-        return fold(self.position_bias.window(*positions, self.key_mask.num_global_tokens, self.key_mask.num_tokens))
+        bias = self.position_bias.window(*self._positions(window), self.plan.num_globals, self.plan.num_tokens)
+        return fold(bias if bias.shape[2] == 1 else bias.expand(self.plan.batch_size, *bias.shape[1:]))
 
     def _kept(self, window: Window) -> Tensor | None:
-        """Which keys the blocks may attend, bool [B · num_blocks, H or 1, 1, W]; None where that is all."""
-        entries, key_mask = self.entries, self.key_mask
-        if not window.masked and not (entries is not None and entries.may_be_empty):
+        """Which keys the blocks may attend to, bool [B · num_blocks, H or 1, 1, W]; None where that is all."""
+        found, plan = self.sparse, self.plan
+        if not window.masked and not (found is not None and found.may_be_empty):
             return None
-        num_keys = key_mask.num_global_tokens + key_mask.num_tokens
-        all_kept = torch.ones(1, 1, dtype=torch.bool, device=key_mask.device)
-        keep = all_kept.expand(1, num_keys) if key_mask.keep is None else key_mask.keep
+        all_kept = torch.ones(1, 1, dtype=torch.bool, device=plan.device)
+        keep = all_kept.expand(1, plan.num_globals + plan.num_tokens) if plan.keep is None else plan.keep
         sparse = None
-        if entries is not None:
-            sparse = all_kept[None].expand(1, 1, entries.key.shape[2]) if entries.keep is None else entries.keep
-        keep = keep[:, None].expand(key_mask.batch_size, 1 if sparse is None else sparse.shape[1], -1)
-        sparse = None if sparse is None else sparse.expand(key_mask.batch_size, -1, -1)
-        return fold(self.sequence(keep, sparse).see(window)).unsqueeze(2)
+        if found is not None:
+            sparse = all_kept[None].expand(1, 1, found.key.shape[2]) if found.keep is None else found.keep
+        keep = keep[:, None].expand(plan.batch_size, 1 if sparse is None else sparse.shape[1], -1)
+        sparse = None if sparse is None else sparse.expand(plan.batch_size, -1, -1)
+        return fold(self.sequence(keep, sparse).gather(window)).unsqueeze(2)
 
 
-def added_to_scores(keep: Tensor | None, bias: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+def make_attn_bias(keep: Tensor | None, bias: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """The bias where keys are kept, and elsewhere a number so small that nothing is left of them.
 
     It is finite, which keeps fully masked rows finite.

@@ -1,29 +1,29 @@
-"""Selections: how the tokens of a head become the sparse entries of LSG (Local + Sparse + Global) attention.
+"""Selections: how the tokens of a head become the sparse tokens of LSG (Local + Sparse + Global) attention.
 
-Each selection turns T tokens into T / f entries (f = ``sparsity_factor``). A selection either picks tokens (``norm``,
+Each selection turns T tokens into T / f sparse tokens (f = ``sparsity_factor``). It either picks tokens (``norm``,
 ``stride``, ``block_stride``) or averages some of them (``pooling``, ``bos_pooling``, ``lsh``). Masked tokens never
 contribute. Inside, tensors are laid out as the projections leave them, [B, T, H, D], which is what makes this cheap.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .lsg_eager import is_eager_on_cpu
-from .lsg_options import LSGOptions
-from .lsg_windows import KeyMask
+from .lsg_windows import AttentionPlan
 
 LSH_SEED = 123
-_RUNS_AT_ONCE = 8
+SEGMENTS_AT_ONCE = 8
 
 
-class SparseEntries(NamedTuple):
-    """The sparse entries of one layer.
+class SparseTokens(NamedTuple):
+    """The sparse tokens of one layer.
 
-    key, value: [B, H, E, D]. keep: bool, broadcastable to [B, H, E], or None when every entry may be attended.
-    position: long, where each entry stands among the tokens: [E] or [H, E], or [B, H, E] if it depends on the data;
-    None unless asked for. may_be_empty: whether entries may be masked though no token is.
+    key, value: [B, H, S, D]. keep: bool, broadcastable to [B, H, S], or None when every one may be attended to.
+    position: long, the position of each among the tokens: [S] or [H, S], or [B, H, S] if it depends on the data;
+    None unless asked for. may_be_empty: whether some may be masked though no token is.
     """
 
     key: Tensor
@@ -33,122 +33,149 @@ class SparseEntries(NamedTuple):
     may_be_empty: bool = False
 
 
-def select_entries(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    key_mask: KeyMask,
-    options: LSGOptions,
-    scale: float,
-    with_position: bool = False,
-) -> SparseEntries:
-    """Select the sparse entries among the tokens of query, key and value [B, H, G + T, D]."""
-    factor, kind = options.sparsity_factor, options.sparsity_type
-    if kind == "norm" and factor > 1:
-        return _pick(key, value, key_mask, _largest_norms(key, key_mask, options))
-    if kind in ("stride", "block_stride") and factor > 1:
-        return _pick(key, value, key_mask, _strided_tokens(key, key_mask.num_tokens, options))
+class Projections(NamedTuple):
+    """What a selection selects from: query, key and value [B, G + T, H, D] of a layer, and what else it needs.
 
-    query, key, value = (part.transpose(1, 2)[:, key_mask.num_global_tokens :] for part in (query, key, value))
-    if factor == 1:
-        keep = None if key_mask.tokens is None else key_mask.tokens[:, None]
-        position = torch.arange(key_mask.num_tokens, device=key.device) if with_position else None
-        entries = SparseEntries(key, value, keep, position)
-    elif kind == "pooling":
-        entries = _pool_runs(key, value, key_mask, factor, with_position)
-    # One bucket per run is no hashing: as the published package does, average by similarity to the first token then.
-    elif kind == "lsh" and factor < options.run_length:
-        entries = _pool_buckets(key, value, key_mask.tokens, options, with_position)
-    else:
-        entries = _pool_by_first_query(query, key, value, key_mask.tokens, factor, scale, with_position)
-        if options.attend_masked_runs:
-            entries = SparseEntries(entries.key, entries.value, None, entries.position)
-    key, value, keep, position, may_be_empty = entries
-    return SparseEntries(key.transpose(1, 2), value.transpose(1, 2), keep, position, may_be_empty)
+    scale: the factor on query-key products. with_position: whether positions are asked for.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    plan: AttentionPlan
+    scale: float
+    with_position: bool
+
+    def tokens(self, part: Tensor) -> Tensor:
+        """[B, G + T, H, ...] without the globals."""
+        return part[:, self.plan.num_globals :]
 
 
-def _pick(key: Tensor, value: Tensor, key_mask: KeyMask, position: Tensor) -> SparseEntries:
-    """Entries that are tokens, of key and value [B, H, G + T, D]; position is long [H, E] or [B, H, E]."""
-    batch, heads, length, width = key.shape
+def select_sparse_tokens(
+    query: Tensor, key: Tensor, value: Tensor, plan: AttentionPlan, scale: float, with_position: bool = False
+) -> SparseTokens:
+    """Select the sparse tokens among the tokens of query, key and value [B, H, G + T, D]."""
+    options = plan.options
+    select = _keep_every_token if options.sparsity_factor == 1 else SELECTIONS[options.sparsity_type]
+    query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+    found = select(Projections(query, key, value, plan, scale, with_position))
+    return found._replace(key=found.key.transpose(1, 2), value=found.value.transpose(1, 2))
+
+
+def _keep_every_token(of: Projections) -> SparseTokens:
+    """Factor 1: the sparse tokens are the tokens."""
+    keep = None if of.plan.tokens is None else of.plan.tokens[:, None]
+    position = torch.arange(of.plan.num_tokens, device=of.key.device) if of.with_position else None
+    return SparseTokens(of.tokens(of.key), of.tokens(of.value), keep, position)
+
+
+def _select_norm(of: Projections) -> SparseTokens:
+    """The tokens with the largest key norms."""
+    return _pick(of, _largest_norms(of))
+
+
+def _select_strided(of: Projections) -> SparseTokens:
+    """Tokens at positions that depend on the head only."""
+    return _pick(of, _strided_positions(of.plan, of.key.shape[2], of.key.device))
+
+
+def _select_lsh(of: Projections) -> SparseTokens:
+    """Means of tokens that hash alike. With one bucket per segment there is no hashing: then, as the published package
+    does, a mean weighted by the first token's query.
+    """
+    has_buckets = of.plan.options.sparsity_factor < of.plan.options.segment_length
+    return _pool_buckets(of) if has_buckets else _select_bos_pooling(of)
+
+
+def _select_bos_pooling(of: Projections) -> SparseTokens:
+    """Means weighted by the first token's query."""
+    found = _pool_by_first_query(of)
+    return found._replace(keep=None) if of.plan.options.attend_masked_runs else found
+
+
+def _pick(of: Projections, position: Tensor) -> SparseTokens:
+    """Sparse tokens that are tokens; position is long [H, S] or [B, H, S]."""
+    batch, length, heads, width = of.key.shape
     chosen = position.expand(batch, heads, -1)
-    keep = key_mask.tokens
+    keep = of.plan.tokens
     if keep is not None:
         keep = keep[:, None].expand(batch, heads, -1).gather(-1, chosen)
-    document = torch.arange(batch, device=key.device)[:, None, None] * length + key_mask.num_global_tokens
-    row = (document + chosen.transpose(1, 2)) * heads + torch.arange(heads, device=key.device)
-    picked = [
-        rows.transpose(1, 2).reshape(-1, width).index_select(0, row.flatten()).view(*row.shape, width).transpose(1, 2)
-        for rows in (key, value)
-    ]
-    return SparseEntries(picked[0], picked[1], keep, position)
+    start = torch.arange(batch, device=of.key.device)[:, None, None] * length + of.plan.num_globals
+    row = (start + chosen.transpose(1, 2)) * heads + torch.arange(heads, device=of.key.device)
+    key, value = (
+        part.reshape(-1, width).index_select(0, row.flatten()).view(*row.shape, width) for part in (of.key, of.value)
+    )
+    return SparseTokens(key, value, keep, position)
 
 
 @torch.no_grad()
-def _largest_norms(key: Tensor, key_mask: KeyMask, options: LSGOptions) -> Tensor:
-    """Positions [B, H, E] of the 1/f tokens with the largest key norm in each run, by ascending norm."""
-    run = options.run_length
-    norm = torch.linalg.vector_norm(key.transpose(1, 2)[:, key_mask.num_global_tokens :], dim=-1).transpose(1, 2)
-    if key_mask.tokens is not None:
-        norm = norm.masked_fill(~key_mask.tokens[:, None], -1.0)
-    runs = norm.unflatten(-1, (-1, run))
-    chosen = runs.topk(run // options.sparsity_factor, dim=-1).indices.flip(-1)
-    start = torch.arange(runs.shape[2], device=key.device) * run
+def _largest_norms(of: Projections) -> Tensor:
+    """Positions [B, H, S] of the 1/f tokens with the largest key norm in each segment, by ascending norm."""
+    options, tokens = of.plan.options, of.plan.tokens
+    length = options.segment_length
+    norm = torch.linalg.vector_norm(of.tokens(of.key), dim=-1).transpose(1, 2)
+    if tokens is not None:
+        norm = norm.masked_fill(~tokens[:, None], -1.0)
+    segments = norm.unflatten(-1, (-1, length))
+    chosen = segments.topk(length // options.sparsity_factor, dim=-1).indices.flip(-1)
+    start = torch.arange(segments.shape[2], device=norm.device) * length
     return (chosen + start[:, None]).flatten(2)
 
 
-def _strided_tokens(key: Tensor, num_tokens: int, options: LSGOptions) -> Tensor:
-    """Positions [H, E] that depend on the head only, so that the heads share the tokens out among themselves."""
+def _strided_positions(plan: AttentionPlan, num_heads: int, device: torch.device) -> Tensor:
+    """Positions [H, S] that depend on the head only, so that the heads share the tokens out among themselves."""
+    options = plan.options
     block, factor = options.block_size, options.sparsity_factor
-    heads = torch.arange(key.shape[1], device=key.device)[:, None]
+    heads = torch.arange(num_heads, device=device)[:, None]
     if options.sparsity_type == "stride":
-        return torch.arange(0, num_tokens, factor, device=key.device) + heads % factor
-    entry = torch.arange(num_tokens // factor, device=key.device)
-    return entry // options.step * block + entry % options.step + (heads * options.step) % block
+        return torch.arange(0, plan.num_tokens, factor, device=device) + heads % factor
+    index = torch.arange(plan.num_tokens // factor, device=device)
+    return index // options.step * block + index % options.step + (heads * options.step) % block
 
 
-def _pool_runs(key: Tensor, value: Tensor, key_mask: KeyMask, factor: int, with_position: bool) -> SparseEntries:
-    """Mean of the unmasked keys and values [B, T, H, D] in each run of ``factor``; the position is the run's centre."""
+def _select_pooling(of: Projections) -> SparseTokens:
+    """Mean of the unmasked keys and values in each segment of ``factor``; the position is the segment's centre."""
+    key, value, factor = of.tokens(of.key), of.tokens(of.value), of.plan.options.sparsity_factor
     position = None
-    if with_position:
+    if of.with_position:
         position = torch.arange(0, key.shape[1], factor, device=key.device) + factor // 2
-    keep = key_mask.tokens
+    keep = of.plan.tokens
     if keep is None:
-        return SparseEntries(_run_sums(key, factor) / factor, _run_sums(value, factor) / factor, None, position)
+        return SparseTokens(_segment_sums(key, factor) / factor, _segment_sums(value, factor) / factor, None, position)
     kept = keep.unflatten(1, (-1, factor))
     share = (kept / kept.sum(2, keepdim=True).clamp(min=1)).to(key.dtype)[..., None]
-    # Without padding it is only the first run that is not a plain mean.
-    weighted = key.shape[1] if key_mask.padded else factor
+    # Without padding it is only the first segment that is not a plain mean.
+    weighted = key.shape[1] if of.plan.padded else factor
     pooled = []
     for tokens in (key, value):
-        parts = [_run_sums(tokens[:, :weighted], factor, share[:, : weighted // factor])]
+        parts = [_segment_sums(tokens[:, :weighted], factor, share[:, : weighted // factor])]
         if weighted < tokens.shape[1]:
-            parts.append(_run_sums(tokens[:, weighted:], factor) / factor)
+            parts.append(_segment_sums(tokens[:, weighted:], factor) / factor)
         pooled.append(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0])
-    return SparseEntries(pooled[0], pooled[1], kept.any(2)[:, None], position)
+    return SparseTokens(pooled[0], pooled[1], kept.any(2)[:, None], position)
 
 
-def _pool_by_first_query(
-    query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None, factor: int, scale: float, with_position: bool
-) -> SparseEntries:
-    """Means of runs of ``factor`` tokens [B, T, H, D], weighted by how much the first token's query attends to each."""
-    score = (key.transpose(1, 2) @ query[:, 0, :, :, None]).squeeze(-1).transpose(1, 2).unflatten(
-        1, (-1, factor)
-    ) * scale
+def _pool_by_first_query(of: Projections) -> SparseTokens:
+    """Means of segments of ``factor`` tokens, weighted by how much the first token's query attends to each."""
+    query, key, value = (of.tokens(part) for part in of[:3])
+    factor, keep = of.plan.options.sparsity_factor, of.plan.tokens
+    score = (key.transpose(1, 2) @ query[:, 0, :, :, None]).squeeze(-1).transpose(1, 2)
+    score = score.unflatten(1, (-1, factor)) * of.scale
     kept = None
     if keep is not None:
-        runs = keep.unflatten(1, (-1, factor))
-        score = score.masked_fill(~runs[..., None], torch.finfo(score.dtype).min)
-        kept = runs.any(2)[:, None]
+        segments = keep.unflatten(1, (-1, factor))
+        score = score.masked_fill(~segments[..., None], torch.finfo(score.dtype).min)
+        kept = segments.any(2)[:, None]
     share = score.softmax(2)
     position = None
-    if with_position:
+    if of.with_position:
         offset = torch.arange(factor, device=key.device, dtype=torch.float32)
-        position = _place((share.float() * offset[:, None]).sum(2).transpose(1, 2), factor)
-    return SparseEntries(_run_sums(key, factor, share), _run_sums(value, factor, share), kept, position)
+        position = _round_positions((share.float() * offset[:, None]).sum(2).transpose(1, 2), factor)
+    return SparseTokens(_segment_sums(key, factor, share), _segment_sums(value, factor, share), kept, position)
 
 
-def _run_sums(tokens: Tensor, factor: int, share: Tensor | None = None) -> Tensor:
-    """Sums [B, T / f, H, D] over runs of tokens [B, T, H, D], weighted by share [B or 1, T / f, f, H or 1].
+def _segment_sums(tokens: Tensor, factor: int, share: Tensor | None = None) -> Tensor:
+    """Sums [B, T / f, H, D] over segments of tokens [B, T, H, D], weighted by share [B or 1, T / f, f, H or 1].
 
     One addition after the other over strided views: many times faster than a reduction over so short a dimension.
     """
@@ -168,72 +195,73 @@ def _run_sums(tokens: Tensor, factor: int, share: Tensor | None = None) -> Tenso
     return total.to(tokens.dtype)
 
 
-def _pool_buckets(
-    key: Tensor, value: Tensor, keep: Tensor | None, options: LSGOptions, with_position: bool
-) -> SparseEntries:
-    """Means of similar tokens of key and value [B, T, H, D]: those in one of the run / f buckets of their run."""
-    run, size = options.run_length, options.run_length // options.sparsity_factor
-    sizes = [run] * options.lsh_num_pre_rounds + [size]
-    projections = [
-        _projection(*key.shape[2:], round_size // 2, LSH_SEED + done, key.device).to(key.dtype)
+def _pool_buckets(of: Projections) -> SparseTokens:
+    """Means of similar tokens: those in one of the length / f buckets of their segment."""
+    key, value, keep, options = of.tokens(of.key), of.tokens(of.value), of.plan.tokens, of.plan.options
+    length, size = options.segment_length, options.segment_length // options.sparsity_factor
+    sizes = [length] * options.lsh_num_pre_rounds + [size]
+    directions = [
+        _random_directions(*key.shape[2:], round_size // 2, LSH_SEED + done, key.device).to(key.dtype)
         for done, round_size in enumerate(sizes)
     ]
-    # On a CPU some runs after the other: what they need stays in its cache, and is never much.
-    at_once = run * _RUNS_AT_ONCE if is_eager_on_cpu(key.device) else key.shape[1]
+    # On a CPU some segments after the other: what they need stays in its cache, and is never much.
+    at_once = length * SEGMENTS_AT_ONCE if is_eager_on_cpu(key.device) else key.shape[1]
     parts = [part.split(at_once, dim=1) for part in (key, value)]
     kept = [None] * len(parts[0]) if keep is None else keep.split(at_once, dim=1)
-    pooled = [_pool_some(*some, projections, run, size, with_position) for some in zip(*parts, kept, strict=True)]
+    pooled = [_pool_some(*some, directions, length, size, of.with_position) for some in zip(*parts, kept, strict=True)]
     keys, values, filled, means = zip(*pooled, strict=True)
-    position = _place(torch.cat(means, dim=1).transpose(1, 2), run, size) if with_position else None
+    position = _round_positions(torch.cat(means, dim=1).transpose(1, 2), length, size) if of.with_position else None
     keep = torch.cat(filled, dim=1).transpose(1, 2)
-    return SparseEntries(torch.cat(keys, dim=1), torch.cat(values, dim=1), keep, position, may_be_empty=True)
+    return SparseTokens(torch.cat(keys, dim=1), torch.cat(values, dim=1), keep, position, may_be_empty=True)
 
 
 def _pool_some(
     key: Tensor,
     value: Tensor,
     keep: Tensor | None,
-    projections: list[Tensor],
-    run: int,
+    directions: list[Tensor],
+    length: int,
     size: int,
     with_position: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """For some runs, [B, E, H, D] keys and values, and [B, E, H]: whether the bucket has a token, and where they stand
-    in the run on average (None unless asked for).
+    """For some segments, [B, S, H, D] keys and values, and [B, S, H]: whether the bucket has a token, and the mean
+    position in the segment (None unless asked for).
     """
     with torch.no_grad():
-        bucket = _buckets(key, keep, projections, run)
-        count = _bucket_sums(torch.ones_like(key[..., :1], dtype=torch.float32), bucket, keep, run, size)
+        bucket = _buckets(key, keep, directions, length)
+        count = _bucket_sums(torch.ones_like(key[..., :1], dtype=torch.float32), bucket, keep, length, size)
         mean = 1 / count.clamp(min=1)
-    place = None
+    position = None
     if with_position:
-        offset = (torch.arange(key.shape[1], device=key.device, dtype=torch.float32) % run)[:, None, None]
-        place = (_bucket_sums(offset.expand_as(key[..., :1]), bucket, keep, run, size) * mean).squeeze(-1)
-    key, value = ((_bucket_sums(part, bucket, keep, run, size) * mean).to(part.dtype) for part in (key, value))
-    return key, value, (count > 0).squeeze(-1), place
+        offset = (torch.arange(key.shape[1], device=key.device, dtype=torch.float32) % length)[:, None, None]
+        position = (_bucket_sums(offset.expand_as(key[..., :1]), bucket, keep, length, size) * mean).squeeze(-1)
+    key, value = ((_bucket_sums(part, bucket, keep, length, size) * mean).to(part.dtype) for part in (key, value))
+    return key, value, (count > 0).squeeze(-1), position
 
 
-def _buckets(key: Tensor, keep: Tensor | None, projections: list[Tensor], run: int) -> Tensor:
-    """The bucket of every token in its run: long [B, T, H], for keys [B, T, H, D]. A round has a projection
+def _buckets(key: Tensor, keep: Tensor | None, directions: list[Tensor], length: int) -> Tensor:
+    """The bucket of every token in its segment: long [B, T, H], for keys [B, T, H, D]. A round has directions
     [H, D, buckets / 2].
 
-    The first rounds have a bucket for every token of the run and merge near-duplicates, then the sums of what they
+    The first rounds have a bucket for every token of the segment and merge near-duplicates, then the sums of what they
     merged are hashed again. A bucket is the arg max of [score, -score], for which keys need not be unit vectors.
     """
     num_tokens, heads = key.shape[1:3]
-    num_runs = num_tokens // run
-    bucket = torch.arange(run, device=key.device)[:, None].expand(run, heads).repeat(key.shape[0], num_runs, 1)
-    for done, projection in enumerate(projections):
-        points = _bucket_sums(key, bucket, keep, run, run).to(key.dtype) if done else key
-        score = (points.transpose(1, 2) @ projection).transpose(1, 2)
+    num_segments = num_tokens // length
+    bucket = (
+        torch.arange(length, device=key.device)[:, None].expand(length, heads).repeat(key.shape[0], num_segments, 1)
+    )
+    for done, direction in enumerate(directions):
+        points = _bucket_sums(key, bucket, keep, length, length).to(key.dtype) if done else key
+        score = (points.transpose(1, 2) @ direction).transpose(1, 2)
         nearest = score.abs().max(-1, keepdim=True).indices  # several times faster than `argmax` here
-        point_bucket = (nearest + (score.gather(-1, nearest) < 0) * projection.shape[-1]).squeeze(-1)
-        point_bucket = point_bucket.unflatten(1, (num_runs, -1))
-        bucket = point_bucket.gather(2, bucket.unflatten(1, (num_runs, -1))).flatten(1, 2)
+        point_bucket = (nearest + (score.gather(-1, nearest) < 0) * direction.shape[-1]).squeeze(-1)
+        point_bucket = point_bucket.unflatten(1, (num_segments, -1))
+        bucket = point_bucket.gather(2, bucket.unflatten(1, (num_segments, -1))).flatten(1, 2)
     return bucket
 
 
-def _projection(heads: int, width: int, count: int, seed: int, device: torch.device) -> Tensor:
+def _random_directions(heads: int, width: int, count: int, seed: int, device: torch.device) -> Tensor:
     """Random directions [heads, width, count], float32, nearly normal: each number is a sum of four uniform ones.
 
     They are hashes of their indices: the same at every call and on every device, in a graph too, and the global random
@@ -246,23 +274,34 @@ def _projection(heads: int, width: int, count: int, seed: int, device: torch.dev
     return uniform.view(heads, width, count, 4).sum(-1)
 
 
-def _bucket_sums(tokens: Tensor, bucket: Tensor, keep: Tensor | None, run: int, size: int) -> Tensor:
-    """Sums, float32 [B, T / run · size, H, C], of unmasked tokens [B, T, H, C] over the ``size`` buckets of a run.
+def _bucket_sums(tokens: Tensor, bucket: Tensor, keep: Tensor | None, length: int, size: int) -> Tensor:
+    """Sums, float32 [B, T / length · size, H, C], of unmasked tokens [B, T, H, C] over the buckets of each segment.
 
-    bucket: long [B, T, H]. keep: bool [B or 1, T] or None. Masked tokens go to a row behind all others, and are lost.
+    bucket: long [B, T, H], below ``size``. keep: bool [B or 1, T] or None. Masked tokens go to a row
+    behind all others, and are lost.
     """
     batch, num_tokens, heads, width = tokens.shape
-    num_rows = batch * num_tokens // run * size * heads
-    run_index = torch.arange(batch * num_tokens // run, device=tokens.device).view(batch, -1, 1, 1)
-    row = (run_index * size + bucket.unflatten(1, (-1, run))) * heads + torch.arange(heads, device=tokens.device)
+    num_rows = batch * num_tokens // length * size * heads
+    segment = torch.arange(batch * num_tokens // length, device=tokens.device).view(batch, -1, 1, 1)
+    row = (segment * size + bucket.unflatten(1, (-1, length))) * heads + torch.arange(heads, device=tokens.device)
     if keep is not None:
-        row = row.masked_fill(~keep.unflatten(1, (-1, run))[..., None], num_rows)
+        row = row.masked_fill(~keep.unflatten(1, (-1, length))[..., None], num_rows)
     sums = torch.zeros(num_rows + 1, width, dtype=torch.float32, device=tokens.device)
     sums = sums.index_add(0, row.flatten(), tokens.reshape(-1, width).float())
     return sums[:num_rows].view(batch, -1, heads, width)
 
 
-def _place(mean: Tensor, run: int, per_run: int = 1) -> Tensor:
-    """Positions, long [B, H, E], of entries that stand ``mean`` [B, H, E] behind the start of their runs, rounded."""
-    entry = torch.arange(mean.shape[-1], device=mean.device)
-    return entry // per_run * run + (mean + 0.5).floor().long()
+def _round_positions(mean: Tensor, length: int, per_segment: int = 1) -> Tensor:
+    """Positions, long [B, H, S], of sparse tokens whose mean offsets in their segments are ``mean`` [B, H, S]."""
+    index = torch.arange(mean.shape[-1], device=mean.device)
+    return index // per_segment * length + (mean + 0.5).floor().long()
+
+
+SELECTIONS: dict[str, Callable[[Projections], SparseTokens]] = {
+    "norm": _select_norm,
+    "pooling": _select_pooling,
+    "bos_pooling": _select_bos_pooling,
+    "lsh": _select_lsh,
+    "stride": _select_strided,
+    "block_stride": _select_strided,
+}

@@ -6,12 +6,12 @@ import torch
 from transformers.modeling_outputs import BaseModelOutput
 
 from .lsg_compat import wants_dict
-from .lsg_encoder import refuse_head_mask
-from .lsg_linear import WithOneDNNLinears
+from .lsg_encoder import LSGEncoderOutput, refuse_head_mask
+from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 
 
-class LSGSeq2SeqModel(WithOneDNNLinears):
+class LSGSeq2SeqModel:
     """Mixed in before a library encoder-decoder model whose encoder is LSG."""
 
     options: LSGOptions
@@ -46,11 +46,16 @@ class LSGSeq2SeqModel(WithOneDNNLinears):
                 **wanted,
                 **further,
             )
+        if isinstance(encoder_outputs, LSGEncoderOutput):
+            opening = encoder_outputs.opening_rows
+        else:  # computed elsewhere, or returned as a tuple
+            tokens = token_mask(attention_mask, encoder_outputs[0], self.options)
+            opening = opening_rows(self.options, tokens, input_ids)
         if not wants_dict(self.config, return_dict) and isinstance(encoder_outputs, BaseModelOutput):
             encoder_outputs = encoder_outputs.to_tuple()
         return super().forward(
             input_ids=input_ids,
-            attention_mask=cross_attention_mask(attention_mask, encoder_outputs[0], self.options),
+            attention_mask=cross_attention_mask(attention_mask, encoder_outputs[0], self.options, opening),
             decoder_input_ids=decoder_input_ids,
             decoder_attention_mask=decoder_attention_mask,
             encoder_outputs=encoder_outputs,
@@ -65,24 +70,46 @@ class LSGSeq2SeqModel(WithOneDNNLinears):
 
 
 def cross_attention_mask(
-    attention_mask: torch.Tensor | None, encoder_states: torch.Tensor, options: LSGOptions
+    attention_mask: torch.Tensor | None,
+    encoder_states: torch.Tensor,
+    options: LSGOptions,
+    opening: torch.Tensor | None = None,
 ) -> torch.Tensor | None:
-    """The mask [batch, length] over `encoder_states` [batch, length, width] that the decoder attends.
+    """The mask [batch, length] over `encoder_states` [batch, length, width] that the decoder attends to.
 
-    `attention_mask` [batch, T] is the caller's and is not changed; a mask that already has the states' length (the
-    caller extended it) is only relieved of the first token.
+    `attention_mask` [batch, T] is the caller's and is not changed; in a mask that already has the states' length (the
+    caller extended it), only what global 0 decides is changed. `opening` [batch] is True in the rows in which global 0
+    stands in for token 0; None where that is all.
     """
-    num_globals = options.num_global_tokens if options.pass_global_tokens_to_decoder else 0
+    num_globals = passed_globals(options)
+    # A decoder that gets no globals needs token 0; published models are trained without it.
+    masks_first = options.mask_first_token and (num_globals > 0 or options.opening_token_id is None)
     batch_size, length = encoder_states.shape[:2]
     if attention_mask is None:
-        if not options.mask_first_token:
+        if not masks_first:
             return None
         attention_mask = torch.ones(batch_size, length, dtype=torch.long, device=encoder_states.device)
     attention_mask = attention_mask.to(encoder_states.device)
-    leading = attention_mask[:, :num_globals]
-    tokens = attention_mask[:, num_globals:]
+    leading, tokens = attention_mask[:, :num_globals], attention_mask[:, num_globals:]
     if attention_mask.shape[1] == length - num_globals:
         leading, tokens = attention_mask.new_ones(batch_size, num_globals), attention_mask
-    if options.mask_first_token:
-        tokens = torch.cat([torch.zeros_like(tokens[:, :1]), tokens[:, 1:]], dim=1)
+    if masks_first:
+        opens = attention_mask.new_ones(batch_size) if opening is None else opening.to(attention_mask)
+        opens = opens[:, None]
+        tokens = torch.cat([tokens[:, :1] * (1 - opens), tokens[:, 1:]], dim=1)
+        leading = torch.cat([leading[:, :1] * opens[:, :num_globals], leading[:, 1:]], dim=1)
     return torch.cat([leading, tokens], dim=1)
+
+
+def token_mask(
+    attention_mask: torch.Tensor | None, encoder_states: torch.Tensor, options: LSGOptions
+) -> torch.Tensor | None:
+    """The part of `attention_mask` that is about tokens, of a mask over tokens or over all `encoder_states`."""
+    if attention_mask is None or attention_mask.shape[1] != encoder_states.shape[1]:
+        return attention_mask
+    return attention_mask[:, passed_globals(options) :]
+
+
+def passed_globals(options: LSGOptions) -> int:
+    """How many globals lead what the decoder attends to."""
+    return options.num_global_tokens if options.pass_global_tokens_to_decoder else 0

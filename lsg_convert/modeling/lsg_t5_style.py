@@ -8,15 +8,12 @@ import copy
 from typing import Any
 
 import torch
-from transformers.utils import logging
 
-from .lsg_encoder import LSGEncoder, finish, refuse_head_mask
-from .lsg_linear import WithOneDNNLinears
+from .lsg_encoder import LSGEncoder, format_output, refuse_head_mask, require_one_input, warn_of_no_attentions
+from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
 from .lsg_seq2seq import LSGSeq2SeqModel
-
-logger = logging.get_logger(__name__)
 
 
 class LSGT5StyleConfig:
@@ -93,21 +90,20 @@ class LSGT5StyleEncoder(LSGEncoder):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As the library's encoder, for [batch, T] inputs; the globals lead the output if the decoder attends them."""
-        if output_attentions:
-            logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
+        """As the library's encoder, for [batch, T] inputs; globals lead the output if the decoder attends to them."""
+        warn_of_no_attentions(output_attentions)
         refuse_head_mask(kwargs)
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+        given = require_one_input(input_ids, inputs_embeds)
         if inputs_embeds is None:
-            inputs_embeds = self.embed_tokens(input_ids)
-        embedded = self.dropout(self.prepend_globals(inputs_embeds))
-        encoded = self.encode(embedded, attention_mask, self.block, output_hidden_states)
+            inputs_embeds = self.embed_tokens(given)
+        embedded = self.dropout(self.prepend_globals(inputs_embeds, self.embed_globals()))
+        opening = opening_rows(self.options, attention_mask, input_ids)
+        encoded = self.encode(embedded, attention_mask, self.block, output_hidden_states, opening_rows=opening)
         encoded.last_hidden_state = self.dropout(encoded.last_hidden_state)
-        return finish(encoded, self.config, return_dict)
+        return format_output(encoded, self.config, return_dict)
 
 
-class LSGT5StyleModel(WithOneDNNLinears):
+class LSGT5StyleModel:
     """Mixed in before a library model whose encoder is built like T5's: its encoder becomes `lsg_encoder`."""
 
     lsg_encoder: type

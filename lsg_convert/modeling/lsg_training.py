@@ -4,6 +4,7 @@ Where it can, it calls the kernel behind `scaled_dot_product_attention`, whose l
 kernel knows neither dropout nor a bias that is trained: with them attention is computed step by step.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,32 +16,34 @@ from .lsg_scores import LayerCall
 from .lsg_windows import Window
 
 
-def trains_on_cpu(query: Tensor, call: LayerCall) -> bool:
-    """Whether this is training, on a CPU, and torch has the kernel by itself."""
+def training_obstacle(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> str | None:
+    """Why this is not computed for training; None if it is: on a CPU, where torch has the kernel by itself."""
     # A reentrant checkpoint runs a layer without gradients first, and must drop then what it drops later.
-    trains = call.dropout_p > 0 or needs_gradients(query)
-    if not trains or not is_eager_on_cpu(query.device) or query.dtype not in (torch.float32, torch.bfloat16):
-        return False
+    if not (call.dropout_p > 0 or needs_gradients(query)):
+        return "neither gradients nor dropout are needed"
+    if not is_eager_on_cpu(query.device) or query.dtype not in (torch.float32, torch.bfloat16):
+        return "only float32 and bfloat16 on a CPU, computed eagerly, are trained so"
     kernel = "_scaled_dot_product_flash_attention_for_cpu"
-    return hasattr(torch.ops.aten, kernel) and hasattr(torch.ops.aten, kernel + "_backward")
+    has_both = hasattr(torch.ops.aten, kernel) and hasattr(torch.ops.aten, kernel + "_backward")
+    return None if has_both else f"torch {torch.__version__} has no kernel for it"
 
 
-def attend_blocks_to_train(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Tensor:
+def attend_to_train(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Context [B, H, T, D] of the tokens' queries, of query, key and value [B, H, G + T, D]."""
-    found = (None, None) if call.entries is None else (call.entries.key, call.entries.value)
+    sparse = (None, None) if call.sparse is None else (call.sparse.key, call.sparse.value)
     seed = int(torch.randint(2**62, (), device="cpu")) if call.dropout_p else None
-    return _Blocks.apply(query, key, value, *found, *call.bias_tensors(), call, seed)
+    yield _RecomputedBlocks.apply(query, key, value, *sparse, *call.bias_tensors(), call, seed)
 
 
-class _Blocks(torch.autograd.Function):
+class _RecomputedBlocks(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        entry_key: Tensor | None,
-        entry_value: Tensor | None,
+        sparse_key: Tensor | None,
+        sparse_value: Tensor | None,
         bias_by_distance: Tensor | None,
         bias_of_globals: Tensor | None,
         call: LayerCall,
@@ -49,57 +52,59 @@ class _Blocks(torch.autograd.Function):
         """Context [B, H, T, D] of the tokens' queries."""
         ctx.call, ctx.seed = call, seed
         ctx.step_by_step = seed is not None or any(ctx.needs_input_grad[5:7])
-        num_globals = call.key_mask.num_global_tokens
-        keys, values = call.sequence(key, entry_key), call.sequence(value, entry_value)
+        num_globals = call.plan.num_globals
+        keys, values = call.sequence(key, sparse_key), call.sequence(value, sparse_value)
         context = query.new_empty(query.shape[0], query.shape[2] - num_globals, query.shape[1], query.shape[3])
         context = context.transpose(1, 2)
         dropout, sums = _Dropout(call.dropout_p, seed), []
-        for window in call.windows():
-            queries = call.queries(window)
-            block = (query[:, :, queries], keys.see(window).squeeze(2), values.see(window).squeeze(2))
+        for window in call.plan.windows:
+            queries = call.plan.queries(window)
+            block = (query[:, :, queries], keys.gather(window).squeeze(2), values.gather(window).squeeze(2))
             if ctx.step_by_step:
                 weights = _weights(*block[:2], call, window)
-                part = (_keep(weights, dropout.draw(weights)) @ block[2].float()).mul_(dropout.scale)
+                part = (_apply_dropout(weights, dropout.draw(weights)) @ block[2].float()).mul_(dropout.scale)
             else:
                 part, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-                    *block, attn_mask=call.added(window, query.dtype), scale=call.scale
+                    *block, attn_mask=call.attn_bias(window, query.dtype), scale=call.scale
                 )
                 sums.append(total)
             context[:, :, queries.start - num_globals : queries.stop - num_globals] = part
-        ctx.save_for_backward(query, key, value, entry_key, entry_value, context, torch.stack(sums) if sums else None)
+        ctx.save_for_backward(query, key, value, sparse_key, sparse_value, context, torch.stack(sums) if sums else None)
         return context
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of what `forward` was given."""
-        query, key, value, entry_key, entry_value, context, sums = ctx.saved_tensors
+        query, key, value, sparse_key, sparse_value, context, sums = ctx.saved_tensors
         call: LayerCall = ctx.call
-        num_globals = call.key_mask.num_global_tokens
-        keys, values = call.sequence(key, entry_key), call.sequence(value, entry_value)
-        of_query, of_key, of_value = (torch.zeros_like(part) for part in (query, key, value))
-        of_entries = [None if part is None else torch.zeros_like(part) for part in (entry_key, entry_value)]
-        into_keys, into_values = call.sequence(of_key, of_entries[0]), call.sequence(of_value, of_entries[1])
-        of_bias = call.position_bias.zero_gradients() if call.position_bias and any(ctx.needs_input_grad[5:7]) else None
+        num_globals = call.plan.num_globals
+        keys, values = call.sequence(key, sparse_key), call.sequence(value, sparse_value)
+        grad_query, grad_key, grad_value = (torch.zeros_like(part) for part in (query, key, value))
+        grad_sparse = [None if part is None else torch.zeros_like(part) for part in (sparse_key, sparse_value)]
+        key_grads, value_grads = call.sequence(grad_key, grad_sparse[0]), call.sequence(grad_value, grad_sparse[1])
+        grad_bias = (
+            call.position_bias.zero_gradients() if call.position_bias and any(ctx.needs_input_grad[5:7]) else None
+        )
         dropout = _Dropout(call.dropout_p, ctx.seed)
-        for i, window in enumerate(call.windows()):
-            queries = call.queries(window)
+        for i, window in enumerate(call.plan.windows):
+            queries = call.plan.queries(window)
             tokens = slice(queries.start - num_globals, queries.stop - num_globals)
-            block = (query[:, :, queries], keys.see(window).squeeze(2), values.see(window).squeeze(2))
+            block = (query[:, :, queries], keys.gather(window).squeeze(2), values.gather(window).squeeze(2))
             outcome = (gradient[:, :, tokens], context[:, :, tokens])
             if ctx.step_by_step:
-                *of_block, of_scores = _gradients(*outcome, *block, call, window, dropout)
-                if of_bias is not None:
-                    call.give_back_bias(window, of_scores, *of_bias)
+                *block_grads, grad_scores = _gradients(*outcome, *block, call, window, dropout)
+                if grad_bias is not None:
+                    call.accumulate_bias_grad(window, grad_scores, *grad_bias)
             else:
-                of_block = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
+                block_grads = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
                     outcome[0], *block, outcome[1], sums[i], 0.0, False,
-                    attn_mask=call.added(window, query.dtype), scale=call.scale,
+                    attn_mask=call.attn_bias(window, query.dtype), scale=call.scale,
                 )  # fmt: skip
-            of_query[:, :, queries] = of_block[0]
-            into_keys.give_back(window, of_block[1])
-            into_values.give_back(window, of_block[2])
-        return of_query, of_key, of_value, *of_entries, *(of_bias or (None, None)), None, None
+            grad_query[:, :, queries] = block_grads[0]
+            key_grads.accumulate_grad(window, block_grads[1])
+            value_grads.accumulate_grad(window, block_grads[2])
+        return grad_query, grad_key, grad_value, *grad_sparse, *(grad_bias or (None, None)), None, None
 
 
 class _Dropout:
@@ -126,16 +131,16 @@ class _Dropout:
         return (drawn.view(torch.int16)[: weights.numel()].view(weights.shape) > last_dropped).to(weights.dtype)
 
 
-def _keep(weights: Tensor, kept: Tensor | None) -> Tensor:
+def _apply_dropout(weights: Tensor, kept: Tensor | None) -> Tensor:
     return weights if kept is None else weights.mul_(kept)
 
 
 def _weights(query: Tensor, key: Tensor, call: LayerCall, window: Window) -> Tensor:
     """Attention weights [B, H, block_size, W], float32."""
     scores = (query.float() * call.scale) @ key.float().transpose(-1, -2)
-    added = call.added(window, scores.dtype)
-    if added is not None:
-        scores += added
+    bias = call.attn_bias(window, scores.dtype)
+    if bias is not None:
+        scores += bias
     return torch.softmax(scores, dim=-1, out=scores)
 
 
@@ -154,10 +159,10 @@ def _gradients(
     weights = _weights(query, key, call, window)
     kept = dropout.draw(weights)
     scaled = gradient * dropout.scale
-    of_weights = _keep(scaled @ value.transpose(-1, -2), kept)
+    grad_weights = _apply_dropout(scaled @ value.transpose(-1, -2), kept)
     # What the softmax takes off is the sum over keys of weight times gradient, and that is context times gradient.
-    of_scores = of_weights.sub_((gradient * context).sum(-1, keepdim=True)).mul_(weights)
-    of_value = _keep(weights, kept).transpose(-1, -2) @ scaled
-    of_query = (of_scores @ key).mul_(call.scale)
-    of_key = (of_scores.transpose(-1, -2) @ query).mul_(call.scale)
-    return of_query, of_key, of_value, of_scores
+    grad_scores = grad_weights.sub_((gradient * context).sum(-1, keepdim=True)).mul_(weights)
+    grad_value = _apply_dropout(weights, kept).transpose(-1, -2) @ scaled
+    grad_query = (grad_scores @ key).mul_(call.scale)
+    grad_key = (grad_scores.transpose(-1, -2) @ query).mul_(call.scale)
+    return grad_query, grad_key, grad_value, grad_scores

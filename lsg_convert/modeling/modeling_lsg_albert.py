@@ -16,8 +16,8 @@ from transformers.models.albert.modeling_albert import (
 )
 
 from .lsg_bert_style import LSGBertStyleModel
-from .lsg_encoder import LSGSelfAttention
 from .lsg_heads import LSGHead
+from .lsg_self_attention import LSGSelfAttention
 
 
 class LSGAlbertConfig(AlbertConfig):

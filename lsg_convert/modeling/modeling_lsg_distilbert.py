@@ -30,6 +30,7 @@ class LSGDistilBertModel(LSGBertStyleModel, DistilBertModel):
     _auto_class = "AutoModel"
 
     can_decode = False
+    has_token_types = False
 
     def make_layers_lsg(self) -> None:
         """Replace the self-attention of every layer."""
@@ -45,12 +46,12 @@ class LSGDistilBertModel(LSGBertStyleModel, DistilBertModel):
         return self.transformer.layer
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
-        """The embeddings of [batch, T] tokens, globals in front. There are no token types; positions from 5.0 on."""
-        if embedding_inputs["token_type_ids"] is not None:
-            raise ValueError("token_type_ids are given, but this kind of model has no token types: leave them out.")
+        """The embeddings of [batch, T] tokens, globals in front; the library's take positions from 5.0 on."""
         positions = embedding_inputs["position_ids"]
         further = {} if positions is None else {"position_ids": positions}
-        return self.embeddings(embedding_inputs["input_ids"], embedding_inputs["inputs_embeds"], **further)
+        return self.with_globals(
+            self.embeddings(embedding_inputs["input_ids"], embedding_inputs["inputs_embeds"], **further)
+        )
 
 
 class LSGDistilBertHead(LSGHead):

@@ -8,13 +8,10 @@ from typing import Any
 
 from transformers.models.encoder_decoder.configuration_encoder_decoder import EncoderDecoderConfig
 from transformers.models.encoder_decoder.modeling_encoder_decoder import EncoderDecoderModel
-from transformers.utils import logging
 
-from .lsg_linear import use_onednn_linears
+from .lsg_encoder import warn_of_no_attentions
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
-
-logger = logging.get_logger(__name__)
 
 
 class LSGEncoderDecoderConfig(EncoderDecoderConfig):
@@ -40,14 +37,12 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
                 setattr(config.encoder, name, value)
             encoder = self.lsg_encoder(config.encoder)
         super().__init__(config, encoder, decoder)
-        use_onednn_linears(self)
         self.options = LSGOptions.from_config(self.config.encoder)
         self.encoder.passes_globals_to_decoder = self.options.pass_global_tokens_to_decoder
 
     def run_encoder(self, output_attentions: bool | None = None, **inputs: Any) -> Any:
         """The encoder's output; the attentions that are asked for are then the decoder's."""
-        if output_attentions:
-            logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
+        warn_of_no_attentions(output_attentions)
         return super().run_encoder(**inputs)
 
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

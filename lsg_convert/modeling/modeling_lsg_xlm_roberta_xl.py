@@ -28,7 +28,7 @@ class LSGXLMRobertaXLModel(LSGBertStyleModel, XLMRobertaXLModel):
     config_class = LSGXLMRobertaXLConfig
     _auto_class = "AutoModel"
 
-    globals_before = "embeddings.dropout"  # its embeddings are not normalised
+    embedding_norm = None
     attention_norm = "attention.self_attn_layer_norm"
     final_norm = "encoder.LayerNorm"
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict, get_args
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.sizes import parse_size
-from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, Backend, LSGOptions, SparsityType
+from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, BackendName, LSGOptions, SparsityType
 from lsg_convert.plan.positions import Positions
 
 DEFAULT_MAX_LEN = 4096
@@ -74,7 +74,7 @@ class ConvertOptions:
         default=None,
         metadata=_shown(_ATTENTION, "Pad inputs to whole blocks inside the model, and trim the outputs back."),
     )
-    attention_backend: Backend | None = field(
+    attention_backend: BackendName | None = field(
         default=None,
         metadata=_shown(
             _ATTENTION,
@@ -196,7 +196,7 @@ class ConvertKeywords(TypedDict, total=False):
     sparsity_factor: int | None
     sparsity_type: SparsityType | None
     adaptive: bool | None
-    attention_backend: Backend | None
+    attention_backend: BackendName | None
     num_global_tokens: int | None
     mask_first_token: bool | None
     pool_with_global: bool | None

@@ -115,6 +115,11 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         )
     if is_lsg_source and options.keep_first_global_token and options.global_init is None:
         notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
+    if not lsg.num_global_tokens and options.num_global_tokens is None and not is_lsg_source:
+        notes.append(
+            "no global tokens: inputs open with no token that one could stand in for. "
+            "Add some (--num-global-tokens 16) if the model is to be trained further"
+        )
     tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
     sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
     nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
@@ -200,6 +205,9 @@ def _lsg_options(
     # A pair that the library built of an LSG encoder and a decoder has the options where the encoder's are.
     source = {**family.encoder_config(config), **config} if is_lsg_source else {}
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
+    # And a global that stands in for nothing changes every output until it is trained.
+    if not is_lsg_source:
+        source["num_global_tokens"] = int(global_is_bos)
     source.setdefault("mask_first_token", global_is_bos)
     source.setdefault("pool_with_global", global_is_bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)

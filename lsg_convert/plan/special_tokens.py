@@ -45,6 +45,8 @@ def read_special_tokens(folder: Path, vocabulary: int, family: Family, texts: It
         answer = ask_tokenizer(folder, named, texts, by_library=True, complete=True)
         check_vocabulary(folder, answer["class"], answer["size"], vocabulary)
         _name_tokenizer_class(folder, answer["class"])
+        # Releases differ in what a class returns: the folder's tokenizer returns what the source's does.
+        _set_value(folder / "tokenizer_config.json", "model_input_names", answer["input_names"])
         roles, tokens = answer["roles"], answer["tokens"]
     mask = tokens[family.mask_token] if family.mask_token else roles.get("mask")
     return _choose(roles.get, mask, vocabulary, family)
@@ -80,8 +82,16 @@ def _name_tokenizer_class(folder: Path, name: str) -> None:
         settings = read_json_object(folder / file)
         name = settings.get("tokenizer_class") or name
         if settings.get("tokenizer_class") != name:
-            settings["tokenizer_class"] = name
-            write_json(folder / file, settings)
+            _set_value(folder / file, "tokenizer_class", name)
+
+
+def name_opening_token(folder: Path, token: int) -> None:
+    """Put into the folder's configuration which token global 0 stands in for."""
+    _set_value(folder / "config.json", "opening_token_id", token)
+
+
+def _set_value(file: Path, name: str, value: Any) -> None:
+    write_json(file, read_json_object(file) | {name: value})
 
 
 def _first_known(*ids: int | None) -> int:

@@ -69,6 +69,7 @@ def _by_library(folder: Path, question: dict[str, Any], texts: list[str]) -> dic
     return {
         "class": type(tokenizer).__name__,
         "size": len(vocabulary),
+        "input_names": list(tokenizer.model_input_names),
         "roles": {role: getattr(tokenizer, f"{role}_token_id", None) for role in ROLES},
         "tokens": {token: vocabulary.get(token) for token in question["tokens"]},
     }

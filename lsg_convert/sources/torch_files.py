@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import zipfile
 from pathlib import Path
@@ -56,9 +57,8 @@ def load_torch_file(path: Path, mapped: bool) -> dict[str, torch.Tensor]:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise RequestError(f"{shown} holds more than tensors and was not loaded.", _NOT_TRUSTED) from error
-    except OSError as error:
-        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
     except Exception as error:  # a broken file makes torch raise almost anything
+        _raise_if_unreadable(path, error)
         raise RequestError(f"{shown} is not a sound PyTorch file: it is truncated or corrupt.", _COPY_AGAIN) from error
     if not isinstance(loaded, dict) or not all(isinstance(name, str) and is_text(name) for name in loaded):
         raise RequestError(f"{shown} is not a table of named tensors.", _NOT_TRUSTED)
@@ -76,9 +76,8 @@ def _is_plain_zip(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
         size = path.stat().st_size
-    except OSError as error:
-        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
     except Exception as error:  # zipfile, too, raises many things
+        _raise_if_unreadable(path, error)
         raise RequestError(
             f"{shown} is not a sound PyTorch file: its list of parts is corrupt.", _COPY_AGAIN
         ) from error
@@ -88,6 +87,12 @@ def _is_plain_zip(path: Path) -> bool:
     if sum(entry.file_size for entry in entries) > size:
         raise RequestError(f"{shown} claims more data than it has.", _COPY_AGAIN)
     return True
+
+
+def _raise_if_unreadable(path: Path, error: Exception) -> None:
+    """Raise OutsideError when the system cannot read the file; an offset that cannot be is the file's own fault."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        raise OutsideError(f"cannot read {printable(path, 300)}: {printable(error.strerror or error)}.") from error
 
 
 def _check_tensor(shown: str, name: str, tensor: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.files import printable
 from lsg_convert.folder.model_loading import token_ids
+from lsg_convert.verification.memory import is_out_of_memory
 from lsg_convert.verification.result import NotRunError
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def asking_the_source() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise NotRunError(f"the source raises {type(error).__name__}: {printable(error, 300)}") from error
 
 

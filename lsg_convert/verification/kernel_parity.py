@@ -23,11 +23,12 @@ _MODULE = "LSGSelfAttention"
 _MOST_LAYERS = 6  # the definition is slow; of deeper models, layers spread from the first to the last
 
 
-class WantedMask(NamedTuple):
-    """The keys that may be attended, made from the inputs and not by the folder's code; tokens: bool [rows, tokens]."""
+class WantedPlan(NamedTuple):
+    """The keys that may be attended to, made from the inputs and not by the folder's code; keep: bool [rows, G + T]."""
 
-    tokens: torch.Tensor
-    num_global_tokens: int
+    options: LSGOptions
+    keep: torch.Tensor
+    num_globals: int
     num_tokens: int
 
 
@@ -116,10 +117,10 @@ def lsg_layers(model: Any) -> dict[str, Any]:
 def compared_attention(layers: dict[str, Any], batch: Batch, options: LSGOptions) -> Iterator[dict[str, float]]:
     """While this lasts, every layer's attention is computed by definition too; yields the largest differences."""
     differences: dict[str, float] = {}
-    mask = wanted_mask(batch, options)
+    plan = wanted_plan(batch, options)
     shipped = {name: layer.attention for name, layer in layers.items()}
     for name, layer in layers.items():
-        layer.attention = _Compared(name, shipped[name], mask, options, differences)
+        layer.attention = _Compared(name, shipped[name], plan, differences)
     try:
         yield differences
     finally:
@@ -127,51 +128,51 @@ def compared_attention(layers: dict[str, Any], batch: Batch, options: LSGOptions
             layer.attention = shipped[name]
 
 
-def wanted_mask(batch: Batch, options: LSGOptions) -> WantedMask:
+def wanted_plan(batch: Batch, options: LSGOptions) -> WantedPlan:
     """Tokens that are no padding, less the first one where it is masked; above the dense limit in whole blocks."""
     from torch.nn import functional
 
     tokens = batch.mask.bool().clone()
-    if options.mask_first_token:
-        tokens[:, 0] = False
+    replaced = tokens.new_full((len(tokens),), options.mask_first_token)
+    if options.opening_token_id is not None:
+        replaced &= tokens[:, 0] & (batch.ids[:, 0] == options.opening_token_id)
+    tokens[:, 0] &= ~replaced
     length = tokens.shape[1]
     padding = -length % options.block_size if length > options.dense_limit else 0
-    return WantedMask(functional.pad(tokens, (0, padding), value=False), options.num_global_tokens, length + padding)
+    keep = functional.pad(functional.pad(tokens, (0, padding), value=False), (options.num_global_tokens, 0), value=True)
+    if options.num_global_tokens and options.mask_first_token:
+        keep[:, 0] = replaced
+    return WantedPlan(options, keep, options.num_global_tokens, length + padding)
 
 
 class _Compared:
     """Stands in for a layer's attention, and compares it with the definition."""
 
-    def __init__(
-        self, name: str, shipped: Any, mask: WantedMask, options: LSGOptions, differences: dict[str, float]
-    ) -> None:
-        self._name, self._shipped, self._mask, self._options = name, shipped, mask, options
-        self._differences = differences
+    def __init__(self, name: str, shipped: Any, plan: WantedPlan, differences: dict[str, float]) -> None:
+        self._name, self._shipped, self._plan, self._differences = name, shipped, plan, differences
 
     def __call__(
         self,
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        key_mask: Any,
-        options: Any,
+        plan: Any,
         scale: float,
         dropout_p: float = 0.0,
         position_bias: Any = None,
     ) -> torch.Tensor:
-        import torch
 
         from lsg_convert.verification.oracle import dense_lsg_attention
 
         # In float32 whatever the model computes in: with few bits many keys tie, and any choice of them is right.
         exact = (query.float(), key.float(), value.float())
-        context = self._shipped(*exact, key_mask, options, scale, dropout_p, position_bias)
-        mask, count = self._mask, self._mask.num_global_tokens
-        if key.shape[2] == count + mask.num_tokens:
-            wanted = dense_lsg_attention(*exact, mask, self._options, scale, 0.0, position_bias)
-            # What padding attends is nobody's business: no one attends padding.
-            read = torch.nn.functional.pad(mask.tokens, (count, 0), value=True)
-            read[:, count] = True
+        context = self._shipped(*exact, plan, scale, dropout_p, position_bias)
+        wanted_plan = self._plan
+        if key.shape[2] == wanted_plan.keep.shape[1]:
+            wanted = dense_lsg_attention(*exact, wanted_plan, scale, 0.0, position_bias)
+            # What padding attends to does not matter: nothing attends to padding.
+            read = wanted_plan.keep.clone()
+            read[:, wanted_plan.num_globals] = True
             gap = (context - wanted).abs().amax((1, 3)).nan_to_num(nan=float("inf"))
             difference = float(gap[read].max())
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class Models:
 
     folder: Path
     source_folder: Path | None
-    code: FolderCode
+    code: Callable[[], FolderCode]
     trusted: bool
     family: Family
     architecture: str
@@ -63,7 +64,7 @@ class Models:
             with self.reporter.stage("Loading the folder"):
                 model, self.loading_info = loading.load_converted_model(
                     self.folder,
-                    self.code,
+                    self.code(),
                     self.family,
                     self.family.lsg_class(self.architecture),
                     self.dtype,

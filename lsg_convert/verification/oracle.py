@@ -1,8 +1,8 @@
 """LSG attention by definition: a dense attention over an explicit T x T choice of keys.
 
 It answers the same call as the shipped `lsg_attention` and shares no code with it: for every query it writes down, key
-by key, what the query sees, in one matrix over [globals | tokens | sparse entries], and softmaxes that. Slow and large
-on purpose: it exists to be read, and to be compared with.
+by key, what the query attends to, in one matrix over [globals | tokens | sparse tokens], and softmaxes that. Slow and
+large on purpose: it exists to be read, and to be compared with.
 """
 
 from functools import lru_cache
@@ -14,8 +14,8 @@ from torch import Tensor
 LSH_SEED = 123
 
 
-class _Entries(NamedTuple):
-    """weight: [B, H, E, T], how each entry averages the tokens; dead: bool [B, H, E]; position: [B, H, E]."""
+class _Sparse(NamedTuple):
+    """weight: [B, H, S, T], how each sparse token averages the tokens; dead: bool [B, H, S]; position: [B, H, S]."""
 
     weight: Tensor
     dead: Tensor
@@ -26,8 +26,7 @@ def dense_lsg_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    key_mask: Any,
-    options: Any,
+    plan: Any,
     scale: float,
     dropout_p: float = 0.0,
     position_bias: Any = None,
@@ -40,67 +39,72 @@ def dense_lsg_attention(
     if dropout_p:
         raise ValueError(f"dropout_p={dropout_p}: the oracle has no dropout.")
     batch, heads, length, _ = query.shape
-    num_globals, num_tokens = key_mask.num_global_tokens, key_mask.num_tokens
-    masked = torch.zeros(batch, num_tokens, dtype=torch.bool, device=key.device)
-    if key_mask.tokens is not None:
-        masked = ~key_mask.tokens.expand(batch, -1)
+    options, num_globals, num_tokens = plan.options, plan.num_globals, plan.num_tokens
+    masked = torch.zeros(batch, length, dtype=torch.bool, device=key.device)
+    if plan.keep is not None:
+        masked = ~plan.keep.expand(batch, -1)
 
     all_keys, all_values = key, value
     position = torch.arange(-num_globals, num_tokens, device=key.device).expand(batch, heads, -1)
-    dead = torch.cat([masked.new_zeros(batch, num_globals), masked], dim=1)[:, None].expand(-1, heads, -1)
-    sees = torch.ones(length, length, dtype=torch.bool, device=key.device)
+    dead = masked[:, None].expand(-1, heads, -1)
+    attends = torch.ones(length, length, dtype=torch.bool, device=key.device)
     if num_tokens > 2 * options.block_size:
-        sees = _local_and_global(num_globals, num_tokens, options.block_size, key.device)
+        attends = _local_and_global(num_globals, num_tokens, options.block_size, key.device)
         if options.sparsity_type != "none" and options.sparse_block_size and options.sparsity_factor:
             tokens = slice(num_globals, None)
-            entries = _entries(query[:, :, tokens], key[:, :, tokens], masked, options, scale)
-            sees = torch.cat([sees, _sparse(num_globals, num_tokens, options, key.device)], dim=1)
-            all_keys = torch.cat([key, entries.weight @ key[:, :, tokens]], dim=2)
-            all_values = torch.cat([value, entries.weight @ value[:, :, tokens]], dim=2)
-            position = torch.cat([position, entries.position], dim=2)
-            dead = torch.cat([dead, entries.dead], dim=2)
+            sparse = _sparse_tokens(query[:, :, tokens], key[:, :, tokens], masked[:, tokens], options, scale)
+            attends = torch.cat([attends, _attends_to_sparse(num_globals, num_tokens, options, key.device)], dim=1)
+            all_keys = torch.cat([key, sparse.weight @ key[:, :, tokens]], dim=2)
+            all_values = torch.cat([value, sparse.weight @ value[:, :, tokens]], dim=2)
+            position = torch.cat([position, sparse.position], dim=2)
+            dead = torch.cat([dead, sparse.dead], dim=2)
 
     score = query @ all_keys.transpose(-1, -2) * scale
     if position_bias is not None:
+        if num_globals and options.mask_first_token and options.opening_token_id is not None:
+            position = position.clone()
+            position[..., 0] = 0  # global 0 stands where the token stands that it replaces
         score = score + _bias(position_bias, position, num_globals, num_tokens)
-    hidden = ~sees | dead[:, :, None]
+    hidden = ~attends | dead[:, :, None]
     weight = score.masked_fill(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1)
     return weight.masked_fill(hidden & ~hidden.all(-1, keepdim=True), 0.0) @ all_values
 
 
 def _local_and_global(num_globals: int, num_tokens: int, block: int, device: torch.device) -> Tensor:
-    """Which of [globals | tokens] each of [globals | tokens] sees: bool [G + T, G + T]."""
-    place = torch.arange(-num_globals, num_tokens, device=device)
-    block_of = torch.div(place, block, rounding_mode="floor")
+    """Which of [globals | tokens] each of [globals | tokens] attends to: bool [G + T, G + T]."""
+    position = torch.arange(-num_globals, num_tokens, device=device)
+    block_of = torch.div(position, block, rounding_mode="floor")
     near = (block_of[:, None] - block_of).abs() <= 1
-    is_global = place < 0
+    is_global = position < 0
     return near | is_global | is_global[:, None]
 
 
-def _sparse(num_globals: int, num_tokens: int, options: Any, device: torch.device) -> Tensor:
-    """Which sparse entries each of [globals | tokens] sees: bool [G + T, E]. Globals see tokens, not entries."""
+def _attends_to_sparse(num_globals: int, num_tokens: int, options: Any, device: torch.device) -> Tensor:
+    """Which sparse tokens each of [globals | tokens] attends to: bool [G + T, S]. Globals: to none."""
     step, reach = options.block_size // options.sparsity_factor, options.sparse_block_size
-    sees = torch.zeros(num_globals + num_tokens, num_tokens // options.sparsity_factor, dtype=torch.bool, device=device)
+    attends = torch.zeros(
+        num_globals + num_tokens, num_tokens // options.sparsity_factor, dtype=torch.bool, device=device
+    )
     for token in range(num_tokens):
         i = token // options.block_size
         for first in ((i - 1) * step - reach, (i + 2) * step):
-            sees[num_globals + token, max(first, 0) : max(first + reach, 0)] = True
-    return sees
+            attends[num_globals + token, max(first, 0) : max(first + reach, 0)] = True
+    return attends
 
 
-def _entries(query: Tensor, key: Tensor, masked: Tensor, options: Any, scale: float) -> _Entries:
-    """The sparse entries, written as weights over the tokens."""
+def _sparse_tokens(query: Tensor, key: Tensor, masked: Tensor, options: Any, scale: float) -> _Sparse:
+    """The sparse tokens, written as weights over the tokens."""
     batch, heads, num_tokens, _ = key.shape
     factor, kind = options.sparsity_factor, options.sparsity_type
     weight = key.new_zeros(batch, heads, num_tokens // factor, num_tokens)
     run = min(options.block_size, options.sparse_block_size)
     if factor == 1:
         weight[:] = torch.eye(num_tokens, dtype=key.dtype, device=key.device)
-        return _Entries(weight, masked[:, None].expand(-1, heads, -1), _arange_like(weight))
+        return _Sparse(weight, masked[:, None].expand(-1, heads, -1), _arange_like(weight))
     if kind in ("pooling", "bos_pooling") or (kind == "lsh" and run == factor):
-        entries = _averages(query, key, masked, weight, kind, factor, scale)
+        averages = _averages(query, key, masked, weight, kind, factor, scale)
         keeps_all = kind != "pooling" and options.attend_masked_runs
-        return entries._replace(dead=torch.zeros_like(entries.dead)) if keeps_all else entries
+        return averages._replace(dead=torch.zeros_like(averages.dead)) if keeps_all else averages
     if kind == "lsh":
         return _buckets(key, masked, weight, options, run)
     position = torch.zeros(batch, heads, num_tokens // factor, dtype=torch.long, device=key.device)
@@ -110,11 +114,11 @@ def _entries(query: Tensor, key: Tensor, masked: Tensor, options: Any, scale: fl
             position[b, h] = torch.tensor(chosen, device=key.device)
     weight.scatter_(-1, position[..., None], 1.0)
     dead = masked[:, None].expand(-1, heads, -1).gather(-1, position)
-    return _Entries(weight, dead, position)
+    return _Sparse(weight, dead, position)
 
 
 def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: int) -> list[int]:
-    """The tokens that one head's entries are; key: [T, D]."""
+    """The tokens that are one head's sparse tokens; key: [T, D]."""
     factor, block, tokens = options.sparsity_factor, options.block_size, range(key.shape[0])
     if options.sparsity_type == "stride":
         return [t for t in tokens if t % factor == head % factor]
@@ -133,26 +137,26 @@ def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: in
 
 def _averages(
     query: Tensor, key: Tensor, masked: Tensor, weight: Tensor, kind: str, factor: int, scale: float
-) -> _Entries:
-    """Plain or first-query-weighted means of runs of ``factor`` tokens."""
+) -> _Sparse:
+    """Plain or first-query-weighted means of segments of ``factor`` tokens."""
     dead, position = [], []
     attraction = torch.einsum("bhd,bhtd->bht", query[:, :, 0], key) * scale
     for entry in range(weight.shape[2]):
         run = slice(entry * factor, (entry + 1) * factor)
         alive = ~masked[:, None, run].expand(-1, key.shape[1], -1)
         score = torch.zeros_like(attraction[..., run]) if kind == "pooling" else attraction[..., run]
-        # All masked: a plain mean, for an entry that is dead unless `attend_masked_runs`.
+        # All masked: a plain mean, for a sparse token that is dead unless `attend_masked_runs`.
         share = score.masked_fill(~alive, torch.finfo(score.dtype).min).softmax(-1)
         weight[:, :, entry, run] = share
         dead.append(~alive.any(-1))
         centre = entry * factor + factor // 2
-        place = entry * factor + torch.floor(share.float() @ torch.arange(factor).to(share.device).float() + 0.5)
-        position.append(torch.full_like(place, centre) if kind == "pooling" else place)
-    return _Entries(weight, torch.stack(dead, -1), torch.stack(position, -1).long())
+        mean = entry * factor + torch.floor(share.float() @ torch.arange(factor).to(share.device).float() + 0.5)
+        position.append(torch.full_like(mean, centre) if kind == "pooling" else mean)
+    return _Sparse(weight, torch.stack(dead, -1), torch.stack(position, -1).long())
 
 
-def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int) -> _Entries:
-    """Means of the tokens of a run that hash alike."""
+def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int) -> _Sparse:
+    """Means of the tokens of a segment that hash alike."""
     batch, heads, num_tokens, width = key.shape
     sizes = [run] * options.lsh_num_pre_rounds + [run // options.sparsity_factor]
     projections = [_directions(heads, width, size // 2, LSH_SEED + i).to(key) for i, size in enumerate(sizes)]
@@ -167,7 +171,7 @@ def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int
                 for bucket, members in groups.items():
                     weight[b, h, first + bucket, members] = 1.0 / len(members)
                     position[b, h, first + bucket] = int(sum(members) / len(members) + 0.5)
-    return _Entries(weight, weight.sum(-1) == 0, position)
+    return _Sparse(weight, weight.sum(-1) == 0, position)
 
 
 @lru_cache(maxsize=8)
@@ -196,12 +200,12 @@ def _merge_alike(groups: dict[int, list[int]], key: Tensor, projection: Tensor) 
 
 
 def _arange_like(weight: Tensor) -> Tensor:
-    """0 ... E - 1 for every head, [B, H, E]."""
+    """0 ... S - 1 for every head, [B, H, S]."""
     return torch.arange(weight.shape[2], device=weight.device).expand(weight.shape[:3])
 
 
 def _bias(position_bias: Any, key_position: Tensor, num_globals: int, num_tokens: int) -> Tensor:
-    """Bias [B, H, G + T, K] of every query and key; negative positions are globals, whose own queries have none."""
+    """Bias [B, H, G + T, K] of every query and key; negative positions are globals without one."""
     by_distance = position_bias.relative(torch.arange(1 - num_tokens, num_tokens, device=key_position.device))
     query_position = torch.arange(num_tokens, device=key_position.device)
     rows = []
@@ -210,4 +214,7 @@ def _bias(position_bias: Any, key_position: Tensor, num_globals: int, num_tokens
         distance = (keys - query_position[:, None]).clamp(min=1 - num_tokens)
         rows.append(torch.where(keys < 0, towards_globals, by_distance[distance + num_tokens - 1, head]))
     bias = torch.stack(rows, dim=1)
-    return torch.cat([bias.new_zeros(*bias.shape[:2], num_globals, bias.shape[3]), bias], dim=2)
+    of_globals = bias.new_zeros(*bias.shape[:2], num_globals, bias.shape[3])
+    if num_globals and bool((key_position[..., 0] == 0).all()):
+        of_globals[:, :, 0] = bias[:, :, 0]  # the query of global 0 is that of the token at position 0
+    return torch.cat([of_globals, bias], dim=2)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,6 @@ from lsg_convert.common.files import printable
 from lsg_convert.common.version import __version__
 from lsg_convert.folder.card import render_card
 from lsg_convert.folder.record import Record, RecordedSource
-from lsg_convert.folder.remote_code import modeling_files
 from lsg_convert.verification import stranger_process
 from lsg_convert.verification.check import Check
 from lsg_convert.verification.exact_parity import WITHOUT_GLOBALS, AsShipped
@@ -30,14 +28,13 @@ from lsg_convert.verification.lengths import dense_lengths
 from lsg_convert.verification.levels import Level
 from lsg_convert.verification.memory import RUNTIME
 from lsg_convert.verification.result import Measurement, NotRunError
+from lsg_convert.verification.stranger_folders import copy_converted, copy_source, hub_snapshot
 from lsg_convert.verification.subject import Subject
 
-PADDING_SIDES = ("right",)
+PADDING_SIDES = ("right", "left")
 _TIMEOUT = 900.0  # seconds; a folder of BART-large's size takes about thirty
 _CHARACTERS = 6  # that a token has at most, about: texts are cut to their length by the tokenizer itself
 _TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
-_COPIED = 2**24  # bytes; larger files are linked to
-_COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 
 class Stranger(Check):
@@ -93,16 +90,17 @@ def _request(subject: Subject, root: Path) -> dict[str, Any]:
     import torch
 
     assert subject.source is not None
-    folder = root / "folder"
-    _copy(subject, folder)
+    folder, source = root / "folder", root / "source"
+    copy_converted(subject, folder)
+    copy_source(subject.source.folder, source)
     ways = {"the folder": str(folder)}
-    snapshot = _hub_snapshot(folder, root / "hub")
+    snapshot = hub_snapshot(folder, root / "hub")
     if snapshot is not None:
         ways["a Hub cache"] = str(snapshot)
     cast = subject.options.dtype
     return {
         "ways": ways,
-        "source": str(subject.source.folder.resolve()),
+        "source": str(source),
         "architecture": subject.architecture,
         "auto_class": subject.auto_class,
         "options": _options(subject),
@@ -141,44 +139,6 @@ def _texts(subject: Subject) -> list[dict[str, Any]]:
         title = f"{name}, {lengths[-1]} tokens beside a short text, padded on the {side}"
         found.append({"name": title, "texts": texts, "length": lengths[-1], "padding_side": side})
     return found
-
-
-def _copy(subject: Subject, folder: Path) -> None:
-    """The folder once more: of its code only what was compared, since the library runs what config.json names."""
-    folder.mkdir()
-    code = modeling_files(subject.family)
-    for path in sorted(subject.folder.rglob("*")):
-        if not path.is_file() or path.suffix == ".py":
-            continue
-        copy = folder / path.relative_to(subject.folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if path.stat().st_size <= _COPIED:
-            shutil.copyfile(path, copy)
-        else:
-            copy.symlink_to(path.resolve())
-    for name, content in code.items():
-        own = subject.folder / name
-        trusted = own.is_file() and subject.settings.trust_remote_code
-        (folder / name).write_bytes(own.read_bytes() if trusted else content)
-
-
-def _hub_snapshot(folder: Path, hub: Path) -> Path | None:
-    """The same folder as a Hub cache holds it: links into `blobs/`; None where there are no links."""
-    repo = hub / "models--stranger--model"
-    snapshot = repo / "snapshots" / _COMMIT
-    (repo / "blobs").mkdir(parents=True)
-    for number, path in enumerate(path for path in sorted(folder.rglob("*")) if path.is_file()):
-        blob, link = repo / "blobs" / f"{number:040x}", snapshot / path.relative_to(folder)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if path.is_symlink():
-                blob.symlink_to(path.resolve())
-            else:
-                shutil.copyfile(path, blob)
-            link.symlink_to(os.path.relpath(blob, link.parent))
-        except OSError:
-            return None
-    return snapshot
 
 
 def _ask(request: dict[str, Any], root: Path) -> dict[str, Any]:

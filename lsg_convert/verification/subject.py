@@ -62,7 +62,7 @@ class Subject(Facts):
         return Models(
             folder=self.folder,
             source_folder=None if self.source is None else self.source.folder,
-            code=self.code,
+            code=lambda: self.code,
             trusted=self.settings.trust_remote_code,
             family=self.family,
             architecture=self.architecture,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,10 @@ class Pair:
     source_folder: Path
     folder: Path
     plan: Plan
-    overrides: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source = self.load_source()
-        self.converted = self.load(**self.overrides)
+        self.converted = self.load()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.folder)
 
     def load_source(self, **options: Any) -> Any:
@@ -119,10 +118,7 @@ class Pair:
 
 
 def make_pair(model_type: str, architecture: str, folder: Path, **options: Any) -> Pair:
-    """Make a source and convert it; `options` are the source's, as in `make_checkpoint`.
-
-    Where inputs do not open with BOS, no global stands in for a token: the globals are muted.
-    """
+    """Make a source and convert it at defaults; `options` are the source's, as in `make_checkpoint`."""
     family = FAMILIES[model_type]
     if architecture.endswith(("QuestionAnswering", "PreTraining")):
         options["num_labels"] = 2
@@ -133,8 +129,7 @@ def make_pair(model_type: str, architecture: str, folder: Path, **options: Any) 
     if alone:
         _name_decoder_words(source)
     result = convert(source, output=folder / "converted", verify=False, **OPTIONS)
-    overrides = {} if result.plan.global_is_bos else {"num_global_tokens": 0}
-    return Pair(family, architecture, source, folder / "converted", result.plan, overrides)
+    return Pair(family, architecture, source, folder / "converted", result.plan)
 
 
 def _name_decoder_words(folder: Path) -> None:

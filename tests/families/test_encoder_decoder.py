@@ -1,4 +1,4 @@
-"""Encoder-decoder pairs: the encoder inside is converted, the decoder is the library's and attends the globals."""
+"""Encoder-decoder pairs: the encoder inside is converted, the decoder is the library's and attends to the globals."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoTokenizer, Encode
 from lsg_convert import convert
 from lsg_convert.common.errors import RequestError
 from lsg_convert.families import PAIRS, family_named
+from tests.close import assert_close
 from tests.command import lsg_convert, python
 from tests.families.test_kernel import use_oracle
 from tests.tiny import make_checkpoint, make_pair
@@ -35,10 +36,12 @@ def load(folder: Path, **options: Any) -> Any:
     return AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True, **options).eval()
 
 
-def inputs(length: int) -> dict[str, torch.Tensor]:
-    """Two texts, the second with padding, and what the decoder is given."""
+def inputs(length: int, opening: int | None = None) -> dict[str, torch.Tensor]:
+    """Two texts, the second with padding, and what the decoder is given; the first one opens with `opening`, if any."""
     generator = torch.Generator().manual_seed(length)
     ids = torch.randint(10, 200, (2, length), generator=generator)
+    if opening is not None:
+        ids[0, 0] = opening
     mask = torch.ones_like(ids)
     mask[1, length - length // 4 :] = 0
     return {"input_ids": ids, "attention_mask": mask, "decoder_input_ids": ids[:, 1:6].clone()}
@@ -49,7 +52,7 @@ def test_without_globals_it_is_the_source(folders: tuple[Path, Path]) -> None:
     source = EncoderDecoderModel.from_pretrained(folders[0]).eval()
     model = load(folders[1], num_global_tokens=0, mask_first_token=False)
     batch = inputs(30)
-    assert (model(**batch).logits - source(**batch).logits).abs().max() <= 1e-5
+    assert_close(model(**batch).logits, source(**batch).logits)
     del batch["decoder_input_ids"]
     ours, expected = (each.generate(**batch, max_new_tokens=6).tolist() for each in (model, source))
     assert ours == expected
@@ -61,18 +64,23 @@ def test_above_the_dense_limit_it_is_the_oracle(folders: tuple[Path, Path]) -> N
         blocks, dense = (load(folders[1], num_global_tokens=3, sparsity_type=selection) for _ in range(2))
         assert use_oracle(dense) == 2
         batch = inputs(77)
-        assert (blocks(**batch).logits - dense(**batch).logits).abs().max() <= 1e-5
+        assert_close(blocks(**batch).logits, dense(**batch).logits)
 
 
 @torch.no_grad()
-def test_the_decoder_attends_the_globals(folders: tuple[Path, Path]) -> None:
+def test_the_decoder_attends_to_the_globals(folders: tuple[Path, Path]) -> None:
+    """To global 0 and not to token 0, which it stands in for; the other way round in a text that does not open so."""
     model = load(folders[1], num_global_tokens=3, attn_implementation="eager")
-    batch = inputs(64)
+    opening = model.config.opening_token_id
+    batch = inputs(64, opening)
     output = model(**batch, output_attentions=True)
     assert output.encoder_last_hidden_state.shape[1] == 64 + 3
     attended = output.cross_attentions[0]
     assert attended.shape[-1] == 64 + 3
-    assert (attended[..., :3] > 0).all()
+    assert (attended[0, ..., :3] > 0).all() and (attended[1, ..., 1:3] > 0).all()
+    if opening is not None:
+        assert attended[0, ..., 3].max() == 0 and attended[1, ..., 0].max() == 0
+        assert (attended[1, ..., 3] > 0).all()
     assert attended[1, ..., 3 + 48 :].max() == 0  # padding
     without = load(folders[1], num_global_tokens=3, pass_global_tokens_to_decoder=False)
     assert without(**batch).encoder_last_hidden_state.shape[1] == 64
@@ -90,10 +98,10 @@ def test_nested_configuration(folders: tuple[Path, Path]) -> None:
 
 @torch.no_grad()
 def test_saved_again_and_trained(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    model = load(folders[1])
+    model = load(folders[1], num_global_tokens=1)
     model.save_pretrained(tmp_path / "again")
     again = load(tmp_path / "again")
-    batch = inputs(100)
+    batch = inputs(100, model.config.opening_token_id)
     assert torch.equal(again(**batch).logits, model(**batch).logits)
     with torch.enable_grad():
         model.train()
@@ -135,7 +143,7 @@ def test_built_from_two_folders_then_converted(tmp_path: Path) -> None:
     for module in built.encoder.modules():
         if hasattr(module, "options"):
             module.options = pair.options
-    assert (pair(**inputs(100)).logits - built(**inputs(100)).logits).abs().max() <= 1e-5
+    assert_close(pair(**inputs(100)).logits, built(**inputs(100)).logits)
 
 
 @torch.no_grad()

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from lsg_convert.verification.oracle import dense_lsg_attention
+from tests.close import assert_close
 from tests.families.pairs import TOLERANCE, USUAL, Pair
 
 MakePair = Callable[..., Pair]
-CLOSE = 1e-5
 SELECTIONS = ("norm", "pooling", "bos_pooling", "stride", "block_stride", "none")
 
 
@@ -38,7 +38,7 @@ def test_blocks_equal_the_oracle(pair: MakePair, number: int, model_type: str, a
         for length, padded in ((64, False), (51, True)):
             inputs = made.inputs(length, padded)
             ours, expected = blocks(**inputs)[0], dense(**inputs)[0]
-            assert (ours - expected).abs().max() <= CLOSE, (selection, length)
+            assert_close(ours, expected)
 
 
 @torch.no_grad()
@@ -63,22 +63,23 @@ def test_longer_than_the_positions(pair: MakePair, model_type: str, architecture
         made.converted(**made.inputs(129))
 
 
-def shipped_encoder_module(model: Any) -> Any:
-    """The `lsg_encoder` that this model's code came with."""
-    classes = [kind for module in model.modules() for kind in type(module).__mro__ if kind.__name__ == "LSGEncoder"]
+def shipped_layer_module(model: Any) -> Any:
+    """The module that runs the layers, of the code that this model came with."""
+    classes = [kind for module in model.modules() for kind in type(module).__mro__]
+    classes = [kind for kind in classes if kind.__name__ == "LSGSelfAttention"]
     return sys.modules[classes[0].__module__]
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(("model_type", "architecture"), USUAL)
-def test_layers_in_parts_equal_whole_ones(
+def test_layers_in_chunks_equal_whole_ones(
     pair: MakePair, model_type: str, architecture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without gradients a layer gets its tokens some at a time, across documents; a hook sees them all at once."""
     made = pair(model_type, architecture)
     model, inputs = made.load(), made.inputs(51, padded=True)
     whole, lengths = model(**inputs)[0], []
-    shipped = shipped_encoder_module(model)
+    shipped = shipped_layer_module(model)
     monkeypatch.setattr(shipped, "TOKENS_AT_ONCE", 7)
     run_layer = shipped.run_layer
 
@@ -87,11 +88,11 @@ def test_layers_in_parts_equal_whole_ones(
         return run_layer(encoder, layer, hidden_states, *args)
 
     monkeypatch.setattr(shipped, "run_layer", watched)
-    assert (model(**inputs)[0] - whole).abs().max() <= CLOSE
+    assert_close(model(**inputs)[0], whole)
     assert max(lengths) == 7
     lengths.clear()
     linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
     for module in linear:
         module.register_forward_hook(lambda *_: None)
-    assert (model(**inputs)[0] - whole).abs().max() <= CLOSE
+    assert_close(model(**inputs)[0], whole)
     assert min(lengths) > 50

@@ -111,3 +111,16 @@ def test_the_callers_mask_is_left_alone(pair: MakePair, model_type: str, archite
     before = inputs["attention_mask"].clone()
     made.load()(**inputs)
     assert torch.equal(inputs["attention_mask"], before)
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL)
+def test_linear_layers_are_what_tools_look_for(pair: MakePair, model_type: str, architecture: str) -> None:
+    """int8 quantisation finds each of them."""
+    model, source = pair(model_type, architecture).load(), pair(model_type, architecture).source
+    linear = [name for name, module in model.named_modules() if type(module) is torch.nn.Linear]
+    assert linear == [name for name, module in source.named_modules() if isinstance(module, torch.nn.Linear)]
+    assert not any(isinstance(m, torch.nn.Linear) and type(m) is not torch.nn.Linear for m in model.modules())
+    quantized = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+    kinds = {name: type(module) for name, module in quantized.named_modules()}
+    assert all(kinds[name] is torch.ao.nn.quantized.dynamic.Linear for name in linear)
+    assert linear

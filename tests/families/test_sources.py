@@ -69,7 +69,7 @@ def test_another_head(pair: MakePair, tmp_path: Path, model_type: str) -> None:
         plan = convert(source, output=tmp_path / "plan", architecture=architecture, dry_run=True, **OPTIONS).plan
         assert plan.config["architectures"] == [f"LSG{architecture}"]
         if architecture == TINY[model_type].architecture:
-            assert not plan.notes
+            assert ["no global tokens" in note for note in plan.notes] == [True] * (not plan.global_is_bos)
         if number != len(family.heads) // 2:
             continue
         result = convert(source, output=tmp_path / "other", architecture=architecture, verify=False, **OPTIONS)
@@ -185,7 +185,7 @@ def test_barthez_opens_with_bos(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model_type", [name for name in MODEL_TYPES if not FAMILIES[name].opens_with_bos])
 def test_without_bos_no_token_is_masked(pair: MakePair, model_type: str) -> None:
     made = pair(model_type, TINY[model_type].architecture)
-    assert made.plan.lsg.mask_first_token is False
+    assert (made.plan.lsg.mask_first_token, made.plan.lsg.num_global_tokens) == (False, 0)
     assert made.plan.positions == "tile-all"
     assert made.load().config.mask_first_token is False
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from tests.close import GRADIENT_ROUNDING, assert_close
 from tests.families.pairs import CASES, USUAL, Pair
 
 MakePair = Callable[..., Pair]
-# 1.3 block lengths above the dense limit: blocks, padding and sparse entries are all there.
+# 1.3 block lengths above the dense limit: blocks, padding and sparse tokens are all there.
 LENGTH = 52
 
 
@@ -36,13 +37,14 @@ def test_gradient_checkpointing(pair: MakePair, model_type: str, architecture: s
     if made.family.is_seq2seq and "CausalLM" in made.auto_class:
         pytest.skip("the library's decoder alone")
     inputs = made.inputs(LENGTH, padded=True)
-    plain = gradients(made.load(), inputs)
-    model = made.load()
+    plain = gradients(made.load(num_global_tokens=1), inputs)
+    model = made.load(num_global_tokens=1)
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     saved = gradients(model, inputs)
     assert plain.keys() == saved.keys()
     for name, gradient in plain.items():
-        assert torch.allclose(gradient, saved[name], atol=1e-5), name
+        # Of a bias all terms may cancel: each is a share of 1 among some dozens of tokens.
+        assert_close(gradient, saved[name], GRADIENT_ROUNDING, terms=0.01)
     globals_ = [name for name in plain if name.endswith("global_embeddings.weight")]
     assert globals_
     assert all(plain[name][:1].abs().max() > 0 and not plain[name][1:].any() for name in globals_)

@@ -16,7 +16,7 @@ Place = tuple[Path, int, int]  # file, first line, last line
 def same_lines(paths: Sequence[Path]) -> Iterator[tuple[Place, Place]]:
     """Pairs of places that share `LENGTH` lines or more.
 
-    Blank lines, comments, imports, signatures and docstrings do not count.
+    Blank lines, brackets alone, comments, imports, signatures and docstrings do not count.
     """
     files = {path: _code_lines(path) for path in paths}
     starts: dict[tuple[str, ...], list[tuple[Path, int]]] = defaultdict(list)
@@ -61,7 +61,7 @@ def _code_lines(path: Path) -> list[tuple[int, str]]:
         elif isinstance(node, ast.FunctionDef):
             skipped |= set(range(node.lineno, node.body[0].lineno))
     lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if number not in skipped)
-    return [(number, line) for number, line in lines if line and not line.startswith("#")]
+    return [(number, line) for number, line in lines if line.strip("()[]{},:") and not line.startswith("#")]
 
 
 def _blocks(tree: ast.AST) -> Iterator[list[ast.stmt]]:

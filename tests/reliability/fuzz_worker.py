@@ -8,8 +8,10 @@ sound folders; a line of JSON is printed for every case that went wrong, and one
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
+import importlib
 import json
 import os
 import random
@@ -21,6 +23,8 @@ import time
 import traceback
 from collections import Counter
 from pathlib import Path
+
+import typer
 
 from tests.reliability.mutate import CANARY, damage
 
@@ -48,16 +52,16 @@ COMMANDS: dict[str, tuple[tuple[str, tuple[str, ...], int], ...]] = {
         ("converted", ("push", "folder", "me/x", "--dry-run", "--no-verify"), 7),
     ),
     "heavy": (
-        ("plain", ("folder", *SHORT, "-o", "out", "--no-verify"), 40),
-        ("pair", ("folder", *SHORT, "-o", "out", "--no-verify"), 12),
+        ("plain", ("folder", *SHORT, "-o", "out", "--no-verify"), 30),
+        ("pair", ("folder", *SHORT, "-o", "out", "--no-verify"), 10),
         ("bin", ("inspect", "folder"), 25),
-        ("converted", ("verify", "folder", "--level", "integrity", "--json"), 12),
+        ("converted", ("verify", "folder", "--level", "integrity", "--json"), 20),
         ("plain", ("folder", *SHORT, "-o", "out"), 3),
         ("converted", ("verify", "folder", "--level", "exact"), 3),
         ("converted", ("bench", "folder", "--lengths", "32", "--json"), 5),
     ),
 }
-ALLOWED = {"verify": {0, 1, 2}, "bench": {0, 2}, "push": {0, 2, 3}, "inspect": {0, 2, 3}, "folder": {0, 1, 2, 3}}
+ALLOWED = {"verify": {0, 1, 2}, "bench": {0, 2}, "push": {0, 2}, "inspect": {0, 2}, "folder": {0, 1, 2}}
 
 
 def case(number: int, kind: str, bases: Path, work: Path) -> tuple[str, int, list[str]]:
@@ -82,7 +86,7 @@ def case(number: int, kind: str, bases: Path, work: Path) -> tuple[str, int, lis
 
 def _problems(command: str, code: int, output: str, seconds: float, before: dict[str, str], place: Path) -> list[str]:
     problems = []
-    if code not in ALLOWED[command]:
+    if code not in ALLOWED[command] and not (code == 3 and "ymlink loop" in output):
         problems.append(f"exit code {code} after {seconds:.1f} s")
     if "Traceback" in output or "Unexpected " in output:
         problems.append("traceback")
@@ -108,17 +112,17 @@ def _problems(command: str, code: int, output: str, seconds: float, before: dict
     return problems and [*problems, output[-1500:]]
 
 
-def _run(command: list[str], place: Path, work: Path) -> tuple[int, str, float]:
+def _run(command: list[str], place: Path, work: Path, modules: Path | None = None) -> tuple[int, str, float]:
     started = time.monotonic()
     child = os.fork()
     if child == 0:
-        _child(command, place, work)
+        _child(command, place, work, modules)
     _, status = os.waitpid(child, 0)
     output = (work / "output").read_text(encoding="utf-8", errors="backslashreplace")
     return os.waitstatus_to_exitcode(status), output, time.monotonic() - started
 
 
-def _child(command: list[str], place: Path, work: Path) -> None:
+def _child(command: list[str], place: Path, work: Path, modules: Path | None) -> None:
     code = 99
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -135,6 +139,8 @@ def _child(command: list[str], place: Path, work: Path) -> None:
         code = main(command)
         sys.stdout.flush()
         sys.stderr.flush()
+        if modules:
+            modules.write_text(" ".join(sys.modules))
     except BaseException:
         os.write(2, traceback.format_exc().encode())
     finally:
@@ -157,22 +163,23 @@ def _tree(place: Path) -> dict[str, str]:
 
 
 def _warm_up(kind: str, bases: Path, work: Path) -> None:
-    """Have the commands import what they need here, once, and not in every process that is forked."""
-    place = work / "warm"
-    shutil.copytree(bases, place)
-    output = os.open(work / "output", os.O_WRONLY | os.O_CREAT)
-    kept = [os.dup(number) for number in (1, 2)]
-    os.chdir(place)
-    for number in (1, 2):
-        os.dup2(output, number)
-    from lsg_convert.cli.main import main
+    """Import here, once, what the commands import: a process forked for that says what it is.
 
+    The command line itself is built once, too: that takes twice as long as what it then does.
+    """
+    place = Path(shutil.copytree(bases, work / "warm"))
     light = (["inspect", "plain"], ["inspect", "converted"], ["push", "converted", "me/x", "--dry-run", "--json"])
     heavy = (["plain", *SHORT, "-o", "out", "--no-verify"], ["verify", "converted", "--level", "integrity"])
     for command in light if kind == "light" else heavy:
-        assert main(command) == 0, (work / "output").read_text()
-    for number, kept_number in zip((1, 2), kept, strict=True):
-        os.dup2(kept_number, number)
+        code, output, _ = _run(command, place, work, modules=work / "modules")
+        assert code == 0, output
+        for name in (work / "modules").read_text().split():
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+    from lsg_convert.cli import app
+
+    built = typer.main.get_command(app.build_app())
+    app.build_app = lambda: built  # type: ignore[assignment,return-value]
     gc.collect()
     gc.freeze()
 

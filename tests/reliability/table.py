@@ -25,8 +25,8 @@ process that has the libraries loaded). This page is written by those tests
 After each of them: no half-written folder under the final name, no temporary left by a run that could still clean
 up, the source untouched, nothing printed raw, and the next run succeeds. Network faults are real ones: a Hub on
 loopback (`tests/hub/`), to which huggingface_hub's own client talks, resets connections, cuts bodies short, answers
-429 and 500. Exit codes: 0 done, 1 a verification failed, 2 the request or the input is wrong, 3 the outside failed
-(network, disk, permission), 130 Ctrl-C, 143 SIGTERM.
+429 and 500. Exit codes: 0 done, 1 a verification failed, 2 the request or the input is wrong, 3 a network, disk or
+permission error, 130 Ctrl-C, 143 SIGTERM.
 """
 
 

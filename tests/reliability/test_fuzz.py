@@ -165,6 +165,30 @@ def test_damaged_configs(data: st.DataObject, is_converted: bool, tiny: Path, _c
     assert json.dumps(plan.config, default=str)
 
 
+def test_damaged_pickles(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever zipfile and torch make of a damaged file, it is the file that is wrong, and not the disk."""
+    import torch
+
+    folder = _place(tmp_path_factory) / "pickled"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    path = folder / "pytorch_model.bin"
+    torch.save({f"layer.{number}": torch.ones(number) for number in range(40)}, path)
+    sound = path.read_bytes()
+    for seed in range(300):
+        data = bytearray(sound)
+        chance = random.Random(seed)
+        for _ in range(chance.randint(1, 3)):
+            # one byte of the list of parts, which is at the end; or some bytes more or less anywhere
+            at = chance.randrange(len(data) - 120, len(data)) if chance.random() < 0.5 else chance.randrange(len(data))
+            data[at : at + chance.choice((0, 1, 1, 9))] = bytes([chance.randrange(256)])
+        path.write_bytes(data)
+        try:
+            Checkpoint.open(folder)
+        except LSGConvertError as error:
+            assert error.exit_code == 2, (seed, error.message)
+
+
 @lru_cache
 def _opened(folder: Path) -> Checkpoint:
     return Checkpoint.open(folder)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lsg_convert.modeling.lsg_attention import KeyMask, LSGOptions, PositionBias, lsg_attention
+from lsg_convert.modeling.lsg_attention import AttentionPlan, LSGOptions, PositionBias, lsg_attention
 from lsg_convert.verification.oracle import dense_lsg_attention
 
 SELECTIONS = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
@@ -30,6 +30,7 @@ ANY_CASE = {
     "padding": st.sampled_from(["none", "end", "holes"]),
     "first": st.booleans(),
     "with_bias": st.booleans(),
+    "opens": st.sampled_from([None, True, False]),
     "seed": st.integers(0, 1000),
 }
 
@@ -52,17 +53,13 @@ class Case:
     options: LSGOptions
     bias: PositionBias | None = None
     slopes: Tensor | None = None
+    opening_rows: Tensor | None = None
 
     @property
-    def key_mask(self) -> KeyMask:
-        return KeyMask(
-            self.tokens,
-            batch_size=self.query.shape[0],
-            num_tokens=self.query.shape[2] - self.options.num_global_tokens,
-            num_global_tokens=self.options.num_global_tokens,
-            mask_first_token=self.options.mask_first_token,
-            device=self.query.device,
-        )
+    def plan(self) -> AttentionPlan:
+        num_tokens = self.query.shape[2] - self.options.num_global_tokens
+        batch_size, device = self.query.shape[0], self.query.device
+        return AttentionPlan(self.options, self.tokens, batch_size, num_tokens, device, self.opening_rows)
 
     def shipped(self, dropout_p: float = 0.0) -> Tensor:
         return lsg_attention(*self._arguments(dropout_p))
@@ -71,8 +68,10 @@ class Case:
         return dense_lsg_attention(*self._arguments(0.0))
 
     def _arguments(self, dropout_p: float) -> tuple[Any, ...]:
-        bias = None if self.bias is None else PositionBias(self.bias.relative, self.bias.globals)  # it is for one pass
-        return self.query, self.key, self.value, self.key_mask, self.options, SCALE, dropout_p, bias
+        bias = None
+        if self.bias is not None:  # one for every pass
+            bias = PositionBias(self.bias.relative, self.bias.globals, self.options.global_has_position)
+        return self.query, self.key, self.value, self.plan, SCALE, dropout_p, bias
 
     def trained(self) -> list[Tensor]:
         """All that gradients are wanted of."""
@@ -97,8 +96,12 @@ def make_case(
     with_bias: bool = False,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
+    opens: bool | None = None,
 ) -> Case:
-    """Random projections in the layout that models have, padded at the end, at random places, or not at all."""
+    """Random projections in the layout that models have, padded at the end, at random places, or not at all.
+
+    opens: whether all rows open with a token that is known, or only some do; None where it is not known.
+    """
     generator = torch.Generator().manual_seed(seed)
     shape = (batch_size, options.num_global_tokens + num_tokens, HEADS, WIDTH)
     query, key, value = (torch.randn(shape, generator=generator).to(dtype).transpose(1, 2) for _ in range(3))
@@ -113,4 +116,8 @@ def make_case(
     if with_bias:
         slopes = torch.tensor([0.1, 0.3, -0.2])
         bias = PositionBias(lambda distance: torch.sin(distance[..., None] * slopes), torch.tensor([0.5, -1.0, 0.0]))
-    return Case(query, key, value, tokens, options, bias, slopes)
+    rows = None
+    if opens is not None:
+        options = replace(options, opening_token_id=7)
+        rows = None if opens else torch.rand(batch_size, generator=generator) > 0.5
+    return Case(query, key, value, tokens, options, bias, slopes, rows)

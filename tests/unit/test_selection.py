@@ -3,25 +3,26 @@
 import pytest
 import torch
 
-from lsg_convert.modeling.lsg_selection import select_entries
-from lsg_convert.modeling.lsg_windows import KeyMask, plan_windows
+from lsg_convert.modeling.lsg_selection import select_sparse_tokens
+from lsg_convert.modeling.lsg_windows import AttentionPlan, plan_windows
+from tests.close import assert_close
 
 from .attention_cases import SCALE, SELECTIONS, make_case, options_of
 
 
 def select(case):
-    return select_entries(case.query, case.key, case.value, case.key_mask, case.options, SCALE, with_position=True)
+    return select_sparse_tokens(case.query, case.key, case.value, case.plan, SCALE, with_position=True)
 
 
-def test_norm_takes_the_largest_keys_of_each_run():
+def test_norm_takes_the_largest_keys_of_each_segment():
     case = make_case(
         options_of(sparsity_type="norm", sparse_block_size=4, num_global_tokens=0, mask_first_token=False), 32
     )
-    entries = select(case)
+    sparse = select(case)
     norm = case.key.norm(dim=-1)
-    for run in range(8):
-        expected = set((norm[1, 2, run * 4 : run * 4 + 4].argsort()[-2:] + run * 4).tolist())
-        assert set(entries.position[1, 2, run * 2 : run * 2 + 2].tolist()) == expected
+    for segment in range(8):
+        expected = set((norm[1, 2, segment * 4 : segment * 4 + 4].argsort()[-2:] + segment * 4).tolist())
+        assert set(sparse.position[1, 2, segment * 2 : segment * 2 + 2].tolist()) == expected
 
 
 def test_norm_prefers_any_token_to_a_masked_one():
@@ -32,13 +33,13 @@ def test_norm_prefers_any_token_to_a_masked_one():
 
 
 def test_stride_shares_the_tokens_out_among_the_heads():
-    entries = select(make_case(options_of(sparsity_type="stride", sparsity_factor=4), 32))
-    assert entries.position[:, :3].tolist() == [[0, 4, 8], [1, 5, 9], [2, 6, 10]]
+    sparse = select(make_case(options_of(sparsity_type="stride", sparsity_factor=4), 32))
+    assert sparse.position[:, :3].tolist() == [[0, 4, 8], [1, 5, 9], [2, 6, 10]]
 
 
-def test_block_stride_takes_a_run_of_each_block():
-    entries = select(make_case(options_of(sparsity_type="block_stride", sparsity_factor=4), 32))
-    assert entries.position[:, :4].tolist() == [[0, 1, 8, 9], [2, 3, 10, 11], [4, 5, 12, 13]]
+def test_block_stride_takes_a_segment_of_each_block():
+    sparse = select(make_case(options_of(sparsity_type="block_stride", sparsity_factor=4), 32))
+    assert sparse.position[:, :4].tolist() == [[0, 1, 8, 9], [2, 3, 10, 11], [4, 5, 12, 13]]
 
 
 def test_pooling_is_the_mean_of_what_is_not_masked():
@@ -46,30 +47,30 @@ def test_pooling_is_the_mean_of_what_is_not_masked():
     case.tokens = torch.ones(2, 32, dtype=torch.bool)
     case.tokens[:, 4:6] = False
     case.tokens[:, 8:12] = False
-    entries = select(case)
-    torch.testing.assert_close(entries.value[:, :, 0], case.value[:, :, 1:4].mean(2))  # token 0 is masked
-    torch.testing.assert_close(entries.key[:, :, 1], case.key[:, :, 6:8].mean(2))
-    assert entries.keep[:, 0].tolist() == [[True, True, False, True, True, True, True, True]] * 2
-    assert entries.position.tolist() == [2, 6, 10, 14, 18, 22, 26, 30]
+    sparse = select(case)
+    assert_close(sparse.value[:, :, 0], case.value[:, :, 1:4].mean(2))  # token 0 is masked
+    assert_close(sparse.key[:, :, 1], case.key[:, :, 6:8].mean(2))
+    assert sparse.keep[:, 0].tolist() == [[True, True, False, True, True, True, True, True]] * 2
+    assert sparse.position.tolist() == [2, 6, 10, 14, 18, 22, 26, 30]
 
 
 def test_bos_pooling_weighs_by_the_first_query():
     case = make_case(options_of(sparsity_type="bos_pooling", num_global_tokens=1), 32)
-    entries = select(case)
+    sparse = select(case)
     weight = (case.key[0, 1, 5:7] @ case.query[0, 1, 1] * SCALE).softmax(0)
-    torch.testing.assert_close(entries.value[0, 1, 2], weight @ case.value[0, 1, 5:7])
+    assert_close(sparse.value[0, 1, 2], weight @ case.value[0, 1, 5:7])
 
 
 def test_lsh_puts_equal_keys_into_one_bucket():
     case = make_case(options_of(sparsity_type="lsh", mask_first_token=False), 32)
     case.key[:] = case.key[:, :, :1]
-    entries = select(case)
-    assert (entries.keep.unflatten(-1, (-1, 4)).sum(-1) == 1).all()
-    kept = entries.value[entries.keep].view(2, 3, 4, 8)
-    torch.testing.assert_close(kept, case.value[:, :, 1:].unflatten(2, (4, 8)).mean(3))
+    sparse = select(case)
+    assert (sparse.keep.unflatten(-1, (-1, 4)).sum(-1) == 1).all()
+    kept = sparse.value[sparse.keep].view(2, 3, 4, 8)
+    assert_close(kept, case.value[:, :, 1:].unflatten(2, (4, 8)).mean(3))
 
 
-def test_lsh_with_one_bucket_per_run_is_bos_pooling():
+def test_lsh_with_one_bucket_per_segment_is_bos_pooling():
     values = []
     for kind in ("lsh", "bos_pooling"):
         case = make_case(options_of(sparsity_type=kind, sparsity_factor=8), 32)
@@ -111,8 +112,7 @@ def test_stride_wider_than_the_heads_is_a_warning():
 
 
 def plan(options, num_tokens, tokens=None, at_once=1000):
-    mask = KeyMask(tokens, 1, num_tokens, options.num_global_tokens, options.mask_first_token, torch.device("cpu"))
-    return plan_windows(mask, options, at_once)
+    return plan_windows(AttentionPlan(options, tokens, 1, num_tokens, torch.device("cpu")), at_once)
 
 
 def test_windows_tile_the_blocks_and_share_the_middle():
@@ -127,7 +127,7 @@ def test_only_the_first_token_is_masked_without_padding():
     assert not any(window.masked for window in plan(options_of(mask_first_token=False), 96))
 
 
-def test_only_windows_that_see_padding_are_masked():
+def test_only_windows_with_padding_are_masked():
     tokens = torch.arange(8 * 20)[None] < 8 * 19 + 3
     windows = plan(options_of(mask_first_token=False), 160, tokens, at_once=1)
     assert [window.block for window in windows if window.masked] == [16, 17, 18, 19]

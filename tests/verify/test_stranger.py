@@ -67,10 +67,10 @@ def test_only_code_that_was_compared_runs(breakable: Maker, tmp_path: Path) -> N
     edit_json(
         folder / "config.json", lambda config: config["auto_map"].update(AutoModelForMaskedLM="modeling_evil.Evil")
     )
-    edit_json(folder / "lsg_conversion.json", lambda record: record.update(auto_class=f"AutoModel\n{code}\n"))
-    found = result(folder)
-    assert found.status == "failed"
-    assert "modeling_evil" in (found.reason or "")
+    edit_json(folder / "lsg_conversion.json", lambda record: record.update(version=f"0\n```python\n{code}```\n"))
+    report = package.verify(folder, level="exact")
+    assert "auto_map" in (report["modeling code"].reason or "")
+    assert report[NAME].status == "passed"  # of what was compared
     assert not marker.exists()
 
 

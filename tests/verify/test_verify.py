@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lsg_convert import convert
 from lsg_convert.common.errors import RequestError, VerificationError
 from lsg_convert.common.from_json import from_json
 from lsg_convert.folder import global_tokens
-from lsg_convert.folder.record import read_record
+from lsg_convert.folder.record import read_record, write_record
 from lsg_convert.folder.report import VerificationReport
 from lsg_convert.verification.levels import Level, parse_level
 from lsg_convert.verification.result import Result
@@ -54,7 +55,7 @@ class TestConversion:
         with pytest.raises(VerificationError, match="parity, as shipped: max"):
             convert(converted("bert").source, output=tmp_path / "place" / "wrong", **OPTIONS)
         assert not list(tmp_path.rglob("*.json"))
-        assert not list((tmp_path / "place").iterdir())
+        assert not (tmp_path / "place").exists()
 
 
 class TestWhatCannotRun:
@@ -235,14 +236,27 @@ class TestWhatStays:
         folder.verify(level="integrity")
         assert read_record(folder.folder).verification.level == "reach"
 
+    def test_checks_that_are_no_more_do_not_keep_a_report_there(self, breakable: Maker) -> None:
+        folder = breakable("bert")
+        record = read_record(folder.folder)
+        assert record.verification is not None
+        former = replace(record.verification.checks[-1], name="parity, globals muted")
+        checks = (*record.verification.checks, former)
+        write_record(folder.folder, replace(record, verification=replace(record.verification, checks=checks)))
+        report = folder.verify(level="exact")
+        assert read_record(folder.folder).verification == report.as_record()
+
     def test_a_folder_that_cannot_be_written_to_is_verified_all_the_same(
         self, breakable: Maker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(self: Path, *arguments: Any, **options: Any) -> int:
-            raise PermissionError(13, "Permission denied", str(self))
-
         folder = breakable("bert")
-        before = read_record(folder.folder)
+        before, write = read_record(folder.folder), Path.write_text
+
+        def refuse(self: Path, *arguments: Any, **options: Any) -> int:
+            if self.is_relative_to(folder.folder):
+                raise PermissionError(13, "Permission denied", str(self))
+            return write(self, *arguments, **options)
+
         monkeypatch.setattr(Path, "write_text", refuse)
         assert folder.verify(level="kernel").verdict == "passed"
         monkeypatch.undo()

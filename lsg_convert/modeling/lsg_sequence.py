@@ -1,0 +1,66 @@
+"""Keys and values, gathered window by window: `Sequence`."""
+
+import torch
+from torch import Tensor
+
+from .lsg_options import LSGOptions
+from .lsg_windows import Window
+
+
+class Sequence:
+    """Keys or values, [globals | tokens] [B, H, G + T, ...] and sparse tokens [B, H, S, ...]."""
+
+    def __init__(self, sequence: Tensor, sparse: Tensor | None, num_globals: int, options: LSGOptions) -> None:
+        self.globals = sequence[:, :, None, :num_globals]
+        self.tokens = _Spans(sequence[:, :, num_globals:], options.block_size)
+        self.sparse = None if sparse is None else _Spans(sparse, options.step)
+
+    def gather(self, window: Window) -> Tensor:
+        """The keys or values of each block: [B, H, num_blocks, W, ...]."""
+        parts = []
+        if self.globals.shape[3]:
+            parts.append(self.globals.expand(-1, -1, window.num_blocks, *self.globals.shape[3:]))
+        if self.sparse is not None:
+            parts += self.sparse.take(window.left, window.num_blocks)
+            parts += self.sparse.take(window.right, window.num_blocks)
+        return torch.cat(parts + self.tokens.take(window.local, window.num_blocks), dim=3)
+
+    def accumulate_grad(self, window: Window, gradient: Tensor) -> None:
+        """The opposite of `gather` for one block: add the gradient [B, H, W, D] of its keys to the sequence's."""
+        targets = [self.globals.squeeze(2)]
+        if self.sparse is not None:
+            targets += [self.sparse.sequence[:, :, first:last] for first, last in (window.left, window.right)]
+        targets.append(self.tokens.sequence[:, :, window.local[0] : window.local[1]])
+        parts = gradient.split([target.shape[2] for target in targets], dim=2)
+        for target, part in zip(targets, parts, strict=True):
+            target += part
+
+
+class _Spans:
+    """A sequence [B, H, L, ...] of which overlapping spans are taken, each ``shift`` further on than the one before.
+
+    In training, single spans are put together from pieces that are cut once: the gradients of slices would each be as
+    long as the sequence, and training time quadratic in it.
+    """
+
+    def __init__(self, sequence: Tensor, shift: int) -> None:
+        self.sequence = sequence
+        self.shift = shift
+        self.pieces = sequence.unsqueeze(2).split(shift, dim=3) if sequence.requires_grad else ()
+
+    def take(self, span: tuple[int, int], count: int) -> list[Tensor]:
+        """Parts of ``count`` spans, each [B, H, count, part, ...]."""
+        first, last = span
+        if first == last:
+            return []
+        if count > 1:
+            reached = self.sequence[:, :, first : last + (count - 1) * self.shift]
+            return [reached.unfold(2, last - first, self.shift).movedim(-1, 3)]
+        if not self.pieces:
+            return [self.sequence[:, :, None, first:last]]
+        parts = []
+        for i in range(first // self.shift, -(-last // self.shift)):
+            start, stop = max(first - i * self.shift, 0), min(last - i * self.shift, self.shift)
+            whole = start == 0 and stop == self.shift
+            parts.append(self.pieces[i] if whole else self.pieces[i][:, :, :, start:stop])
+        return parts

@@ -1,0 +1,23 @@
+"""How close two float32 computations of the same thing must be.
+
+Two ways of computing the same round in other places: after n sums they differ by some √n units in the last place *of
+the largest terms*, wherever the result itself ends. So the bound is relative to the largest number that is compared. In
+absolute numbers it would be too wide for small values and too narrow for large ones, and depend on the processor.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPSILON = torch.finfo(torch.float32).eps  # 1.2e-7, a unit in the last place of 1
+# √n for some thousand sums, the longest chain in a tiny model of a few layers: 7.6e-6 of the largest number.
+ROUNDING = 2**6 * EPSILON
+# Gradients pass every operation twice, and their terms are sums themselves.
+GRADIENT_ROUNDING = 4 * ROUNDING
+
+
+def assert_close(actual: Tensor, expected: Tensor, rounding: float = ROUNDING, terms: float = 0.0) -> None:
+    """`actual` is `expected` but for rounding; `terms` is the size of what is summed, where all of it may cancel."""
+    size = float(expected.detach().abs().max()) if expected.numel() else 0.0
+    torch.testing.assert_close(actual, expected, atol=rounding * max(size, terms), rtol=0)
