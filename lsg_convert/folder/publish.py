@@ -73,10 +73,7 @@ def push(
     from huggingface_hub import HfApi
 
     reporter = reporter or SilentReporter()
-    if create_pr and revision not in (None, "main"):
-        raise RequestError(
-            "--create-pr opens a pull request against main; --revision names another branch.", "leave out one of them."
-        )
+    _check_branch(create_pr, revision)
     place = find_converted_folder(folder)
     state = check_folder(place, hashes=verify, reporter=reporter)
     verdict = _fitness(state, verify)
@@ -87,12 +84,9 @@ def push(
     wanted = _repo_id(api, place, repo_id, offline=dry_run)
 
     def result(**known: Any) -> PushResult:
-        values: dict[str, Any] = {
-            "repo_id": wanted,
-            "url": without_password(f"{api.endpoint}/{wanted}"),
-            "revision": revision or "main",
-        }
-        values |= {"private": private or None, "commit": None, "pull_request": None, "verified": verdict}
+        values: dict[str, Any] = {"repo_id": wanted, "url": without_password(f"{api.endpoint}/{wanted}")}
+        values |= {"revision": revision or "main", "private": private or None, "verified": verdict}
+        values |= {"commit": None, "pull_request": None}
         values |= {"dry_run": dry_run, "bytes": sum(files.values()), "files": files, "left_out": state.extra}
         return PushResult(**(values | known))
 
@@ -110,9 +104,15 @@ def push(
         raise
     except Exception as error:
         raise hub_error(error, wanted, revision) from error
-    return result(
-        private=is_private, commit=commit.oid, pull_request=without_password(commit.pr_url) if create_pr else None
-    )
+    request = without_password(commit.pr_url) if create_pr else None
+    return result(private=is_private, commit=commit.oid, pull_request=request)
+
+
+def _check_branch(create_pr: bool, revision: str | None) -> None:
+    if create_pr and revision not in (None, "main"):
+        raise RequestError(
+            "--create-pr opens a pull request against main; --revision names another branch.", "leave out one of them."
+        )
 
 
 def _fitness(state: FolderState, verify: bool) -> str:

@@ -37,21 +37,10 @@ def tensor_entries(
         checkpoint.copy_bytes(_source(tensor), cast_type("BinaryIO", casting))
 
     def extend(tensor: TensorPlan, out: BinaryIO) -> None:
-        dtype = checkpoint.tensors[_source(tensor)].dtype
-        table = _stored_rows(checkpoint, _source(tensor))
-        target_length = tensor.shape[0] - tensor.offset
-        rows = source_rows(plan.positions, tensor.source_length, target_length, tensor.offset)
-        for start in range(0, len(rows), _ROWS_PER_CHUNK):
-            out.write(converted(table[rows[start : start + _ROWS_PER_CHUNK]], dtype, tensor.dtype).data)
+        _write_extended(checkpoint, plan, tensor, out)
 
     def compute(tensor: TensorPlan, out: BinaryIO) -> None:
-        assert tensor.sinusoid is not None
-        table = _float_rows(checkpoint, _source(tensor))
-        check_sinusoids(_source(tensor), table, tensor.sinusoid)
-        out.write(from_float32(table, tensor.dtype).data)
-        for start in range(len(table), tensor.shape[0], _ROWS_PER_CHUNK):
-            stop = min(start + _ROWS_PER_CHUNK, tensor.shape[0])
-            out.write(from_float32(sinusoids(tensor.sinusoid, start, stop, table.shape[1]), tensor.dtype).data)
+        _write_sinusoids(checkpoint, tensor, out)
 
     def new(tensor: TensorPlan, out: BinaryIO) -> None:
         out.write(_globals(checkpoint, plan, options, special_tokens, tensor.dtype).data)
@@ -99,6 +88,27 @@ class _Casting:
 
         self._out.write(converted(numpy.frombuffer(chunk, dtype=numpy.uint8), self._before, self._after).data)
         return len(chunk)
+
+
+def _write_extended(checkpoint: Checkpoint, plan: Plan, tensor: TensorPlan, out: BinaryIO) -> None:
+    """Write a position table whose further rows repeat the source's."""
+    dtype = checkpoint.tensors[_source(tensor)].dtype
+    table = _stored_rows(checkpoint, _source(tensor))
+    target_length = tensor.shape[0] - tensor.offset
+    rows = source_rows(plan.positions, tensor.source_length, target_length, tensor.offset)
+    for start in range(0, len(rows), _ROWS_PER_CHUNK):
+        out.write(converted(table[rows[start : start + _ROWS_PER_CHUNK]], dtype, tensor.dtype).data)
+
+
+def _write_sinusoids(checkpoint: Checkpoint, tensor: TensorPlan, out: BinaryIO) -> None:
+    """Write a table of sinusoids, the source's rows first."""
+    assert tensor.sinusoid is not None
+    table = _float_rows(checkpoint, _source(tensor))
+    check_sinusoids(_source(tensor), table, tensor.sinusoid)
+    out.write(from_float32(table, tensor.dtype).data)
+    for start in range(len(table), tensor.shape[0], _ROWS_PER_CHUNK):
+        stop = min(start + _ROWS_PER_CHUNK, tensor.shape[0])
+        out.write(from_float32(sinusoids(tensor.sinusoid, start, stop, table.shape[1]), tensor.dtype).data)
 
 
 def _source(tensor: TensorPlan) -> str:

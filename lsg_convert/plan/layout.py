@@ -77,7 +77,26 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
                 f"{layout.global_embeddings} is {list(shape)}, not [{MAX_GLOBAL_TOKENS}, {embedding_width}]"
             )
 
-    lengths = []
+    lengths = _source_lengths(checkpoint, family, layout, config, embedding_width, complaints)
+    if complaints:
+        shown = "; ".join(complaints[:8]) + (f"; and {len(complaints) - 8} more" if len(complaints) > 8 else "")
+        raise RequestError(
+            f"weights and config.json contradict each other: {printable(shown, 1000)}.",
+            "Restore the config.json that belongs to these weights.",
+        )
+    return min(lengths)
+
+
+def _source_lengths(
+    checkpoint: Checkpoint,
+    family: Family,
+    layout: Layout,
+    config: dict[str, Any],
+    embedding_width: int,
+    complaints: list[str],
+) -> list[int]:
+    """How many tokens each position table takes, or what the config says of training; adds what contradicts it."""
+    lengths: list[int] = []
     limit = _positive(config, "max_position_embeddings", complaints) if family.positions else 0
     if not family.positions:
         field, usual = family.trained_length
@@ -95,13 +114,7 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
         if length != expected or len(shape) != 2 or shape[-1] != embedding_width:
             complaints.append(f"{name} is {list(shape)}, the config has max_position_embeddings={limit}")
         lengths.append(length)
-    if complaints:
-        shown = "; ".join(complaints[:8]) + (f"; and {len(complaints) - 8} more" if len(complaints) > 8 else "")
-        raise RequestError(
-            f"weights and config.json contradict each other: {printable(shown, 1000)}.",
-            "Restore the config.json that belongs to these weights.",
-        )
-    return min(lengths)
+    return lengths
 
 
 def _positive(config: dict[str, Any], key: str, complaints: list[str]) -> int:

@@ -93,10 +93,14 @@ def hub_error(error: BaseException, repo_id: str, revision: str | None = None) -
             f"the connection to {endpoint_host()} failed for '{repo_id}'.",
             "check the network and try again: it goes on where it stopped.",
         )
+    return _transfer_error(error, repo_id)
+
+
+def _transfer_error(error: BaseException, repo_id: str) -> LSGConvertError:
+    what = f"'{repo_id}' could not be transferred"
     if isinstance(error, OSError):
-        elsewhere = "choose another disk with --cache-dir or HF_HOME"
-        return os_failure(error, f"'{repo_id}' could not be transferred", elsewhere)
-    return OutsideError(f"'{repo_id}' could not be transferred ({type(error).__name__}).", "try again.")
+        return os_failure(error, what, "choose another disk with --cache-dir or HF_HOME")
+    return OutsideError(f"{what} ({type(error).__name__}).", "try again.")
 
 
 def endpoint_host() -> str:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import typer.main
 
-from lsg_convert.cli.main import build_app
+from lsg_convert.cli.app import build_app
 from lsg_convert.plan.options import ConvertKeywords, ConvertOptions
 from lsg_convert.plan.positions import STRATEGIES, Positions
 
