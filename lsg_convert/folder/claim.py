@@ -173,7 +173,18 @@ def _remove(path: Path) -> None:
     """Remove a file or a folder; raises OSError when it stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-        if path.exists():  # a thread that still writes there: once more
-            shutil.rmtree(path)
+        if path.exists():  # a thread that still writes there, or no descriptor is left for rmtree: once more
+            _remove_by_names(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _remove_by_names(folder: Path) -> None:
+    """Remove a folder of ours, one descriptor at a time; `rmtree` takes several. Raises OSError if it stays."""
+    for place, folders, files in os.walk(folder, topdown=False):
+        with suppress(OSError):
+            for name in files:
+                Path(place, name).unlink(missing_ok=True)
+            for name in folders:
+                Path(place, name).rmdir()
+    folder.rmdir()

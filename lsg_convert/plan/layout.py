@@ -58,32 +58,12 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
     if not complaints and family.head_width is None and width % heads:
         complaints.append(f"{family.hidden_size}={width} is not a multiple of {family.num_heads}={heads}")
 
-    found = _count_layers(checkpoint, layout.name(family.layers))
-    if found != layers:
-        complaints.append(f"the weights have {found} layers, the config has {family.num_layers}={layers}")
-    width = _check_embeddings(checkpoint, family, layout, config, vocabulary, complaints)
-    lengths = _lengths(checkpoint, family, layout, config, width, complaints)
-    if complaints:
-        shown = "; ".join(complaints[:8]) + (f"; and {len(complaints) - 8} more" if len(complaints) > 8 else "")
-        raise RequestError(
-            f"weights and config.json contradict each other: {printable(shown, 1000)}.",
-            "Restore the config.json that belongs to these weights.",
-        )
-    return min(lengths)
-
-
-def _check_embeddings(
-    checkpoint: Checkpoint,
-    family: Family,
-    layout: Layout,
-    config: dict[str, Any],
-    vocabulary: int,
-    complaints: list[str],
-) -> int:
-    """Compare word and global embeddings with the config; returns their width."""
     words = checkpoint.tensors[layout.word_embeddings]
     if len(words.shape) != 2 or words.shape[0] != vocabulary:
         complaints.append(f"{layout.word_embeddings} is {list(words.shape)}, the config has vocab_size={vocabulary}")
+    found = _count_layers(checkpoint, layout.name(family.layers))
+    if found != layers:
+        complaints.append(f"the weights have {found} layers, the config has {family.num_layers}={layers}")
     embedding_width = words.shape[-1] if words.shape else 0
     width_field = family.embedding_size or family.hidden_size
     if embedding_width != config.get(width_field):
@@ -96,10 +76,18 @@ def _check_embeddings(
             complaints.append(
                 f"{layout.global_embeddings} is {list(shape)}, not [{MAX_GLOBAL_TOKENS}, {embedding_width}]"
             )
-    return embedding_width
+
+    lengths = _source_lengths(checkpoint, family, layout, config, embedding_width, complaints)
+    if complaints:
+        shown = "; ".join(complaints[:8]) + (f"; and {len(complaints) - 8} more" if len(complaints) > 8 else "")
+        raise RequestError(
+            f"weights and config.json contradict each other: {printable(shown, 1000)}.",
+            "Restore the config.json that belongs to these weights.",
+        )
+    return min(lengths)
 
 
-def _lengths(
+def _source_lengths(
     checkpoint: Checkpoint,
     family: Family,
     layout: Layout,
@@ -107,8 +95,8 @@ def _lengths(
     embedding_width: int,
     complaints: list[str],
 ) -> list[int]:
-    """The tokens that every table of positions is for, or that the family was trained on."""
-    lengths = []
+    """How many tokens each position table takes, or what the config says of training; adds what contradicts it."""
+    lengths: list[int] = []
     limit = _positive(config, "max_position_embeddings", complaints) if family.positions else 0
     if not family.positions:
         field, usual = family.trained_length

@@ -112,7 +112,7 @@ class TestConvert:
             "attention_backend": "sdpa",
             "architectures": ["LSGBertModel"],
             "max_position_embeddings": 128,
-            "model_type": "bert",
+            "model_type": "lsg-bert",
         }
         assert {name: config[name] for name in expected} == expected
         record = json.loads((tmp_path / "out" / "lsg_conversion.json").read_text())

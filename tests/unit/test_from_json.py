@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsg_convert.common.errors import RequestError
@@ -63,6 +63,7 @@ def test_what_is_of_another_kind_is_named(change: dict[str, Any], said: str) -> 
     assert error.value.message == said
 
 
+@settings(deadline=None)
 @given(JSON, st.sampled_from(sorted(Whole.__dataclass_fields__)))
 def test_any_value_gives_an_object_or_a_clean_error(value: Any, name: str) -> None:
     for candidate in (value, GOOD | {name: value}):
@@ -76,6 +77,7 @@ def _is_parsed_or_refused(value: Any) -> bool:
         return error.message.startswith("x.json")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["source", "options", "lsg", "files", "family", "changes"]), JSON))
 def test_a_record_of_any_shape_is_refused(value: dict[str, Any]) -> None:
     with pytest.raises(RequestError):
