@@ -44,11 +44,3 @@ def test_every_target_is_explained_and_phony() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None
     assert targets == explained == set(phony[1].split())
-
-
-def test_the_example_of_a_new_family_is_not_one_that_exists() -> None:
-    from lsg_convert.families import FAMILIES
-
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    examples = re.findall(r"families/<name>\.py`\*\*, for (\w+) all of it", text)
-    assert examples and not {family.title for family in FAMILIES.values()} & set(examples)
