@@ -102,7 +102,7 @@ class _GivenFiles(MetaPathFinder):
         files = getattr(sys.modules.get(package), "__lsg_files__", {})
         if f"{name}.py" not in files:
             raise ModuleNotFoundError(f"no module {name!r} among the folder's own files", name=fullname)
-        return ModuleSpec(fullname, _GivenSource(files[f"{name}.py"]), origin=f"<{name}.py>")
+        return ModuleSpec(fullname, _GivenSource(files[f"{name}.py"]), origin=f"{package}/{name}.py")
 
 
 class _GivenSource(InspectLoader):

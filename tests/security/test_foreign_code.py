@@ -72,7 +72,7 @@ class TestNeighbours:
     def test_of_a_folder_are_not_run(self, title: str, folder: Path, source: Path, canary: str) -> None:
         NEIGHBOURS[title](folder, canary)
         report = verify(folder, source, level="exact")
-        assert {"loading", "parity, globals muted"} <= {result.name for result in report.results if result.passed}
+        assert {"loading", "parity, without globals"} <= {result.name for result in report.results if result.passed}
         run_benchmark(folder, lengths=[16], rounds=1)
 
     def test_of_a_source_do_not_come_along(self, source: Path, tmp_path: Path, canary: str) -> None:
