@@ -21,7 +21,7 @@ from tests.reliability.forked import forked
 
 Row = Callable[..., None]
 # many small shards: many points at which a run can be stopped
-OPTIONS = (*LENGTHS, "--max-shard-size", "40KB", "--no-verify", "--output", "out")
+OPTIONS = (*LENGTHS, "--max-shard-size", "15KB", "--no-verify", "--output", "out")
 
 
 def _stopped(source: Path, signal: str, point: int, *options: str) -> Run:
