@@ -17,13 +17,15 @@ _READERS = {"vocab.txt": "BertTokenizer", "vocab.json": "RobertaTokenizer or GPT
 
 
 def check_vocabulary(folder: Path, class_name: str, words: int, rows: int) -> None:
-    """Compare the `words` that the tokenizer of `folder` knows with the `rows` of the word embeddings, and with files.
+    """Compare the `words` that the tokenizer of `folder` knows with its vocabulary file.
+
+    Without one they are compared with the `rows` of the word embeddings.
 
     Raises:
         RequestError: it knows fewer than half of them; names the file that its class reads and that is missing.
     """
     found = {name: count for name in _READERS if (count := _entries(folder / name))}
-    expected = max([rows, *found.values()])
+    expected = max(found.values(), default=rows)  # who trims a vocabulary may leave the rows as they are
     if words >= expected * _KNOWN_SHARE:
         return
     what = f"the word embeddings have {rows:,} rows"
