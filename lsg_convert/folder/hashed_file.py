@@ -1,4 +1,4 @@
-"""A file that is hashed while it is written, by a second thread that reads what is there: both take the time of one."""
+"""A file that is hashed and flushed while it is written, by threads of their own: all three take the time of one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lsg_convert.common.errors import OutsideError
+from lsg_convert.common.flush import FlushWhileWriting
 from lsg_convert.common.os_errors import os_failure
 from lsg_convert.common.progress import Advance
 
@@ -20,7 +21,10 @@ _HASHED_AT_ONCE = 2**18  # stays in the processor's cache
 
 
 class HashedFile:
-    """Writes to an unbuffered `file`, which lies at `path`. `size` is what has been written so far."""
+    """Writes to an unbuffered `file`, which lies at `path`. `size` is what has been written so far.
+
+    The hash is computed from the file, by a thread that reads what is there.
+    """
 
     def __init__(self, path: Path, file: BinaryIO, advance: Advance) -> None:
         self.size = 0
@@ -30,6 +34,7 @@ class HashedFile:
         self._changed = threading.Condition()
         self._complete = False
         self._abandoned = False
+        self._flush = FlushWhileWriting(file.fileno())
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash")
         self._digest = self._worker.submit(self._follow)
 
@@ -68,17 +73,19 @@ class HashedFile:
                 self._written(count)
         return True
 
-    def hexdigest(self) -> str:
-        """SHA-256 of the whole file; nothing can be written after."""
+    def finish(self) -> str:
+        """Flush the file to the disk and return its SHA-256; nothing can be written after."""
         with self._changed:
             self._complete = True
             self._changed.notify()
+        self._flush.finish()
         return self._digest.result()
 
     def _written(self, count: int) -> None:
         with self._changed:
             self.size += count
             self._changed.notify()
+        self._flush.written(self.size)
         self._advance(count)
 
     def _follow(self) -> str:
@@ -108,6 +115,7 @@ class HashedFile:
             self._abandoned, self._complete = kind is not None, True
             self._changed.notify()
         self._worker.shutdown()
+        self._flush.close()
 
 
 @contextmanager

@@ -95,8 +95,7 @@ def write_safetensors(
                     created.append(path)
                     with HashedFile(path, file, advance) as out:
                         _write_file(out, header, shard)
-                        os.fsync(file.fileno())
-                        written.append(WrittenFile(path, out.size, out.hexdigest()))
+                        written.append(WrittenFile(path, out.size, out.finish()))
             if len(shards) > 1:
                 with (folder / INDEX_NAME).open("xb") as file:
                     created.append(folder / INDEX_NAME)
