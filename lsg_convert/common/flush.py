@@ -14,7 +14,7 @@ _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # a file system that does 
 
 
 class FlushWhileWriting:
-    """Keeps the disk at work while a large file is written, so that the flush at the end waits for its last part only."""
+    """Keeps the disk at work while a large file is written: the flush at the end waits for its last part only."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -162,5 +162,5 @@ def _write_weights(source: Path, name: str, target: Path) -> None:
 
     if path.stat().st_size > _WEIGHT_LIMIT:
         raise RequestError(f"{printable(name)} is larger than {_WEIGHT_LIMIT // 2**20} MB.")
-    tensors = TorchFile(path).tensors()
-    write_safetensors(target, [TensorEntry.of(key, tensor) for key, tensor in tensors.items()])
+    file = TorchFile(path)
+    write_safetensors(target, [TensorEntry.of(name, file.tensor(name)) for name in file.described()])

@@ -43,7 +43,7 @@ class TensorInfo:
     nbytes: int
     file: Path
     stored_name: str
-    offset: int | None  # of its bytes in `file`; None when `file` is not safetensors
+    offset: int | None  # of its bytes in `file`; None when they are not there in one piece and in order
 
 
 @dataclass(frozen=True)
@@ -188,16 +188,16 @@ def _list_tensors(path: Path, torch_files: _TorchFiles) -> tuple[list[TensorInfo
     if path.name.endswith(".safetensors"):
         entries = read_header(path)
         return [TensorInfo(_new_name(e.name), e.dtype, e.shape, e.nbytes, path, e.name, e.offset) for e in entries], {}
-    from lsg_convert.sources.torch_files import storage_key
-
     infos: list[TensorInfo] = []
     first: dict[tuple[Any, ...], str] = {}
     aliases: dict[str, str] = {}
-    for stored_name, tensor in torch_files.open(path).tensors().items():
+    file = torch_files.open(path)
+    for stored_name, tensor in file.described().items():
         name = _new_name(stored_name)
         nbytes = tensor.numel() * tensor.element_size()
-        infos.append(TensorInfo(name, dtype_name(tensor.dtype), tuple(tensor.shape), nbytes, path, stored_name, None))
-        original = first.setdefault(storage_key(tensor), name)
+        offset = file.offset(stored_name)
+        infos.append(TensorInfo(name, dtype_name(tensor.dtype), tuple(tensor.shape), nbytes, path, stored_name, offset))
+        original = first.setdefault(file.key(stored_name), name)
         if original != name and nbytes:
             aliases[name] = original
     return infos, aliases

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from subprocess import run
@@ -12,6 +13,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from lsg_convert.common.errors import OutsideError
+from lsg_convert.sources import torch_files
 from lsg_convert.sources.checkpoint import Checkpoint
 from lsg_convert.sources.tensor_bytes import dtype_name, torch_dtype
 
@@ -109,18 +112,45 @@ def test_old_and_new_names_together_are_refused(tmp_path: Path) -> None:
         Checkpoint.open(tmp_path)
 
 
-def test_a_mapping_is_renewed_so_that_memory_stays_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lsg_convert.sources import torch_files
-
+def test_looking_at_a_bin_file_reads_no_values(tmp_path: Path) -> None:
+    """Its tensors are found where they lie, and read from there."""
     write(tmp_path, "bin")
     checkpoint = Checkpoint.open(tmp_path)
-    loads = []
-    load = torch_files.load_torch_file
-    monkeypatch.setattr(torch_files, "_MAPPED_LIMIT", 100)
-    monkeypatch.setattr(torch_files, "load_torch_file", lambda *given: loads.append(given) or load(*given))
+    data = (tmp_path / "pytorch_model.bin").read_bytes()
     for name, expected in tensors().items():
+        info = checkpoint.tensors[renamed(name)]
+        assert info.offset is not None
+        stored = expected.reshape(-1).view(torch.uint8).numpy().tobytes()
+        assert data[info.offset : info.offset + info.nbytes] == stored
+
+
+def test_a_bin_file_that_is_cut_while_it_is_read(tmp_path: Path) -> None:
+    """An error, where a mapping would have ended the process."""
+    (tmp_path / "config.json").write_text("{}")
+    torch.save({"words": torch.randn(1000, 100), "view": torch.randn(100, 1000).t()}, tmp_path / "pytorch_model.bin")
+    checkpoint = Checkpoint.open(tmp_path)
+    os.truncate(tmp_path / "pytorch_model.bin", 4096)
+    for name in ("words", "view"):
+        with pytest.raises(OutsideError, match="became shorter"):
+            checkpoint.read(name)
+        with pytest.raises(OutsideError, match="became shorter"):
+            checkpoint.copy_bytes(name, io.BytesIO())
+
+
+@pytest.mark.parametrize("missing", ["position", "byte order"])
+def test_a_bin_file_whose_tensors_cannot_be_located(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a torch that does not say where they lie, or values in another byte order: the file is read whole."""
+    write(tmp_path, "bin")
+    if missing == "position":
+        monkeypatch.setattr(torch_files, "_lies_in", lambda *_: False)
+    else:
+        monkeypatch.setattr(torch_files, "_uncompressed_parts", lambda _: {})
+    checkpoint = Checkpoint.open(tmp_path)
+    for name, expected in tensors().items():
+        assert checkpoint.tensors[renamed(name)].offset is None
         assert torch.equal(checkpoint.read(renamed(name)), expected)
-    assert loads
 
 
 def test_every_dtype_of_torch_has_its_name_and_back() -> None:
