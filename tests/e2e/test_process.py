@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests.command import COMMAND, Run, fresh_environment, lsg_convert
 
@@ -148,8 +150,13 @@ class TestNames:
         assert_calm(whole, 0)
 
 
-def test_a_source_that_is_cut_while_it_is_read(place: Path) -> None:
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_source_that_is_cut_while_it_is_read(name: str, place: Path) -> None:
     """Nothing of the weights is mapped: a file that becomes shorter is an error, not the end of the process."""
+    weights = place / "source" / "model.safetensors"
+    if name.endswith(".bin"):
+        torch.save(load_file(weights), place / "source" / name)
+        weights.unlink()
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
@@ -157,12 +164,12 @@ def test_a_source_that_is_cut_while_it_is_read(place: Path) -> None:
         "from lsg_convert.cli.main import main\n"
         "real = tensors._globals\n"
         "def cut(*given):\n"
-        "    os.truncate('source/model.safetensors', 4096)\n"
+        "    os.truncate(sys.argv.pop(), 4096)\n"
         "    return real(*given)\n"
         "tensors._globals = cut\n"
-        "sys.exit(main(['source', *sys.argv[1:]]))\n"
+        "sys.exit(main(['source', *sys.argv[1:-1]]))\n"
     )
-    command = [sys.executable, "-c", code, *OPTIONS.split()]
+    command = [sys.executable, "-c", code, *OPTIONS.split(), f"source/{name}"]
     done = subprocess.run(command, cwd=place, env=fresh_environment(), capture_output=True, text=True, timeout=300)
     run = Run(done.returncode, done.stdout, done.stderr)
     assert_calm(run, 3)
