@@ -1,6 +1,6 @@
 """Write `docs/families.md`: what can be converted, what a family costs, what `verify` measures on tiny checkpoints.
 
-Run as `python -m tests.families.make_docs`; takes a minute or two. With `--table` the figures stay as they are.
+Run as `python -m tests.families.make_docs`; takes some minutes. With `--table` the figures stay as they are.
 """
 
 from __future__ import annotations
@@ -8,13 +8,17 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import lsg_convert
+from lsg_convert import convert, verify
 from lsg_convert.families import Family, listed_families
+from tests.families.exactness import LENGTHS, measure
+from tests.families.pairs import OPTIONS, SOURCE_LENGTH, TOLERANCE, Pair, make_pair
+from tests.tiny import FAMILIES as TINY
+from tests.tiny import make_pair as make_encoder_decoder
 
 PACKAGE = Path(lsg_convert.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "families.md"
@@ -24,17 +28,23 @@ Written by `python -m tests.families.make_docs`; a test fails when the first tab
 
 Encoders get LSG attention, decoders stay the library's own. *Positions*: learned tables are repeated up to the new
 length, sinusoids continue, relative positions reach any distance. *First token*: where inputs open with BOS or CLS,
-global 0 is that token at position 0 and stands in for it (`mask_first_token`); elsewhere token 0 is a word, nothing is
-masked, and below the dense limit the model is exactly the source when its globals are muted
-(`from_pretrained(..., num_global_tokens=0)`). *Lines*: what a family costs, its file in `families/` and its modeling
+global 0 is that token at position 0 and stands in for it in the rows that open so (`mask_first_token`); elsewhere a
+conversion adds no globals unless it is asked to (`--num-global-tokens`), since they would change what the model
+computes until they are trained. *Lines*: what a family costs, its file in `families/` and its modeling
 file.
 """
-FIGURES = """
+FIGURES = f"""
 ## Measured
 
-`lsg-convert verify` on a tiny random checkpoint of every family, float32, on a CPU: the largest difference from the
-source below the dense limit as shipped and without globals, and the largest difference of the attention of any
-layer from its definition above it.
+Tiny random checkpoints of every family with tokenizers of their own kind, converted at defaults, float32, on a CPU.
+
+*Exact*: from the tokenizer to every output, hidden states included, the largest difference between the converted model
+and its source, two texts at a time of {", ".join(map(str, LENGTHS[:-1]))} and {LENGTHS[-1]} tokens, which is the dense
+limit, alike long, and the second one shorter with padding on the right and on the left. *Size*: the largest number
+among those outputs.
+
+*By verify*: what `lsg-convert verify` measures, the largest difference from the source below the dense limit as shipped
+and without globals, and the largest difference of the attention of any layer from its definition above it.
 """
 
 
@@ -87,10 +97,19 @@ def families_table() -> str:
 
 
 def figures_table() -> str:
-    """What `verify` measures."""
-    rows = [["`model_type`", "as shipped", "without globals", "attention above the dense limit"]]
-    for name, checks in _verified():
-        rows.append([f"`{name}`", *(_figure(checks, check) for check in _CHECKS)])
+    """What was measured."""
+    rows = [
+        ["`model_type`", "exact", "size", "by verify, as shipped", "without globals", "attention above the dense limit"]
+    ]
+    for family in listed_families():
+        with tempfile.TemporaryDirectory() as temporary:
+            made = _make(family, Path(temporary))
+            exact = measure(made)
+            assert exact.difference <= TOLERANCE, f"{family.model_type}: {exact}"
+            report = verify(made.folder, source=str(made.source_folder)).as_dict()
+            checks = {check["name"]: check for check in report["checks"]}
+            figures = [f"{exact.difference:.1e}", f"{exact.size:.1f}", *(_figure(checks, name) for name in _CHECKS)]
+            rows.append([f"`{family.model_type}`", *figures])
     return table(rows)
 
 
@@ -99,28 +118,17 @@ _CHECKS = ("parity, as shipped", "parity, without globals", "attention by defini
 
 def _figure(checks: dict[str, dict[str, Any]], name: str) -> str:
     check = checks[name]
-    if check["status"] == "not run":
-        return "–"
     assert check["status"] == "passed", check
     return f"{check['values']['max_abs']:.1e}"
 
 
-def _verified() -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
-    from lsg_convert import convert, verify
-    from tests.tiny import FAMILIES as TINY
-    from tests.tiny import make_checkpoint, make_pair
-
-    for name in [family.model_type for family in listed_families()]:
-        with tempfile.TemporaryDirectory() as temporary:
-            root = Path(temporary)
-            if name in TINY:
-                source = make_checkpoint(name, None, root / "source", max_positions=64)
-            else:
-                source = make_pair("bert", "bert", root / "source", max_positions=64)
-            folder = root / "converted"
-            convert(source, output=folder, max_len=256, block_size=16, sparse_block_size=16, verify=False)
-            report = verify(folder, source=str(source)).as_dict()
-            yield name, {check["name"]: check for check in report["checks"]}
+def _make(family: Family, folder: Path) -> Pair:
+    """A pair of the family with its usual head; of an encoder and a decoder of BERT, where it is a family of pairs."""
+    if family.model_type in TINY:
+        return make_pair(family.model_type, TINY[family.model_type].architecture, folder)
+    source = make_encoder_decoder("bert", "bert", folder / "source", max_positions=SOURCE_LENGTH)
+    result = convert(source, output=folder / "converted", verify=False, **OPTIONS)
+    return Pair(family, next(iter(family.heads)), source, folder / "converted", result.plan)
 
 
 def main(arguments: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,21 +144,23 @@ def _name_decoder_words(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
 
 
-def assert_same(ours: Any, source: Any, num_globals: int = 0, tolerance: float = TOLERANCE) -> None:
-    """All that the source returns, ours returns too, with the same values; attention weights and caches apart."""
+def compared(ours: Any, source: Any, num_globals: int = 0) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    """Name, ours and the source's of all tensors that the source returns; attention weights and caches apart."""
     for name, expected in source.items():
         if "attentions" in name or name == "past_key_values":
             continue
         assert name in ours, f"{name} is missing"
         leading = num_globals if name.startswith("encoder_") else 0
-        _assert_close(ours[name], expected, name, leading, tolerance)
+        if not isinstance(expected, tuple):
+            yield name, ours[name][:, leading:] if leading else ours[name], expected
+            continue
+        assert len(ours[name]) == len(expected), f"{name}: {len(ours[name])} values instead of {len(expected)}"
+        for index, (one, other) in enumerate(zip(ours[name], expected, strict=True)):
+            yield f"{name}[{index}]", one[:, leading:], other
 
 
-def _assert_close(ours: Any, expected: Any, name: str, leading: int, tolerance: float) -> None:
-    if isinstance(expected, tuple):
-        assert len(ours) == len(expected), f"{name}: {len(ours)} values instead of {len(expected)}"
-        for index, (one, other) in enumerate(zip(ours, expected, strict=True)):
-            _assert_close(one, other, f"{name}[{index}]", leading, tolerance)
-        return
-    difference = (ours[:, leading:] - expected if leading else ours - expected).abs().max().item()
-    assert difference <= tolerance, f"{name} differs by {difference:.2e}"
+def assert_same(ours: Any, source: Any, num_globals: int = 0, tolerance: float = TOLERANCE) -> None:
+    """All that the source returns, ours returns too, with the same values."""
+    for name, one, other in compared(ours, source, num_globals):
+        difference = (one - other).abs().max().item()
+        assert difference <= tolerance, f"{name} differs by {difference:.2e}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -11,31 +10,11 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.families.exactness import TEXT, tokenize
 from tests.families.pairs import DENSE_LIMIT, USUAL, Pair, assert_same
-from tests.texts import LINES
 
 MakePair = Callable[..., Pair]
 WAYS = ("whole", "right", "left", "holes", "first masked", "bare", "one token", "embedded")
-TEXT = " ".join(LINES)
-
-
-def tokenize(made: Pair, lengths: tuple[int, int], way: str) -> dict[str, torch.Tensor]:
-    """Two texts of up to so many tokens, as a user gives them to the source."""
-    tokenizer = transformers.AutoTokenizer.from_pretrained(made.source_folder)
-    ours = transformers.AutoTokenizer.from_pretrained(made.folder)
-    special = way != "bare"
-    rows = []
-    for number, length in enumerate(lengths):
-        arguments: dict[str, Any] = {"truncation": True, "max_length": length, "add_special_tokens": special}
-        text = TEXT[number * 7 :]
-        row = tokenizer(text, **arguments)
-        assert row == ours(text, **arguments), "the folder's tokenizer is not the source's"
-        rows.append(row)
-    sides = {"left": "left", "right": "right"}
-    tokenizer.padding_side = sides.get(way, "right")
-    if way == "one token":
-        rows = [{name: value[:1] for name, value in row.items()} for row in rows]
-    return dict(tokenizer.pad(rows, return_tensors="pt"))
 
 
 def mask(inputs: dict[str, torch.Tensor], way: str, seed: int) -> None:
