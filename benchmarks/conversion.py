@@ -1,7 +1,8 @@
 """Time and memory of converting a BART-large-sized checkpoint, against copying it: `python benchmarks/conversion.py`.
 
-Sides take turns; each figure is the median of the rounds. The disk is synced before every run, not after it, so both
-sides write into the same page cache. Bars: at most 1.5 × `cp -r` + 2 s, and 600 MB of memory.
+Sides take turns; each figure is the median of the rounds. The disk is synced before every run. A conversion flushes
+what it wrote before it gives the folder its name, `cp -r` leaves its copy in memory: the copy that is flushed too is
+measured beside it. Bars: at most 1.5 × `cp -r` + 2 s, and 600 MB of memory.
 """
 
 from __future__ import annotations
@@ -57,7 +58,12 @@ def measure(place: Path, rounds: int, verify: bool) -> dict[str, object]:
     subprocess.run([sys.executable, "-c", MAKE_SOURCE.format(root=str(ROOT)), str(source)], check=True)
     size = sum(path.stat().st_size for path in source.rglob("*"))
     convert = [COMMAND, str(source), "--output", str(target), "--max-len", "4096", "--quiet"]
-    sides = {"cp -r": ["cp", "-r", str(source), str(target)], "lsg-convert --no-verify": [*convert, "--no-verify"]}
+    flushed = 'cp -r "$0" "$1" && sync "$1"/* "$1"'
+    sides = {
+        "cp -r": ["cp", "-r", str(source), str(target)],
+        "cp -r, flushed": ["sh", "-c", flushed, str(source), str(target)],
+        "lsg-convert --no-verify": [*convert, "--no-verify"],
+    }
     if verify:
         sides["lsg-convert"] = convert
     seconds: dict[str, list[float]] = {name: [] for name in sides}
@@ -106,9 +112,11 @@ def report(figures: dict) -> None:
         print(
             f"{name:26}{seconds:9.2f}{f'{low:.2f}–{high:.2f}':>16}{figures['cpu_seconds'][name]:8.2f}{figures['peak_rss_mb'][name]:9.0f}"
         )
-    copy, convert = figures["seconds"]["cp -r"], figures["seconds"]["lsg-convert --no-verify"]
+    convert = figures["seconds"]["lsg-convert --no-verify"]
     memory = figures["peak_rss_mb"]["lsg-convert --no-verify"]
-    print(f"time:   {convert:.2f} s, bar {1.5 * copy + 2:.2f} s: {'met' if convert <= 1.5 * copy + 2 else 'MISSED'}")
+    for name in ("cp -r", "cp -r, flushed"):
+        bar = 1.5 * figures["seconds"][name] + 2
+        print(f"time:   {convert:.2f} s, 1.5 × {name} + 2 s = {bar:.2f} s: {'met' if convert <= bar else 'MISSED'}")
     print(f"memory: {memory:.0f} MB, bar 600 MB: {'met' if memory <= 600 else 'MISSED'}")
 
 

@@ -2,7 +2,8 @@
 
 Sides: the first tokens that the source reads; the mean of its vectors of all chunks; the best chunk; and the converted
 model, which reads the whole document as one vector, with the settings named (`lsg:num_global_tokens=0,block_size=256`).
-A question counts when its own document comes first (acc@1).
+A question counts when its own document comes first (acc@1). The questions are short: how near the converted model's
+vectors of them are to the source's is printed too, as the smallest cosine.
 
     python benchmarks/retrieval.py MODEL --squad covidqa.train.json --sides "first;mean of chunks;best of chunks;lsg"
 """
@@ -77,14 +78,15 @@ def source_sides(model: Any, task: Task) -> dict[str, Callable[[], float]]:
     }
 
 
-def converted_side(folder: Path, options: dict[str, Any], task: Task) -> float:
-    """The converted model with these settings, one vector a document."""
+def converted_side(folder: Path, options: dict[str, Any], task: Task, source: Any) -> tuple[float, float]:
+    """Of the converted model with these settings, one vector a document: acc@1, and the smallest cosine to `source`."""
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(folder), trust_remote_code=True, device="cpu", model_kwargs=options)
+    model = SentenceTransformer(str(folder), trust_remote_code=True, device="cpu", config_kwargs=options)
     questions = model.encode(task.questions, normalize_embeddings=True)
     documents = model.encode(task.documents, normalize_embeddings=True, batch_size=1)
-    return accuracy(questions @ documents.T, task.answers)
+    cosine = (questions * source.encode(task.questions, normalize_embeddings=True)).sum(1).min()
+    return accuracy(questions @ documents.T, task.answers), float(cosine)
 
 
 def main() -> None:
@@ -103,7 +105,8 @@ def main() -> None:
 
     task = read_squad(given.squad, given.documents)
     print(f"{len(task.documents)} documents, {len(task.questions)} questions; acc@1")
-    source = source_sides(SentenceTransformer(given.model, device="cpu"), task)
+    dense = SentenceTransformer(given.model, device="cpu")
+    source = source_sides(dense, task)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "converted")
         convert(given.model, max_len=given.max_len, output=folder, verify=False)
@@ -111,8 +114,8 @@ def main() -> None:
             started = time.monotonic()
             name, _, text = side.partition(":")
             options = {key: option_value(value) for key, value in (pair.split("=") for pair in text.split(",") if pair)}
-            found = source[name]() if name in source else converted_side(folder, options, task)
-            print(f"{side:60} {found:.3f}   {time.monotonic() - started:6.1f} s", flush=True)
+            found, cosine = (source[name](), 1.0) if name in source else converted_side(folder, options, task, dense)
+            print(f"{side:60} {found:.3f}   {time.monotonic() - started:6.1f} s   cosine {cosine:.6f}", flush=True)
 
 
 if __name__ == "__main__":
