@@ -29,7 +29,7 @@ from . import (
     xlm_roberta,
     xlm_roberta_xl,
 )
-from .family import Config, Family, Head, PositionTable, dense_model_type
+from .family import Config, Family, Head, PositionTable, dense_model_type, library_model_type
 
 _MODULES = (
     bert,
@@ -86,5 +86,6 @@ __all__ = [
     "dense_model_type",
     "family_named",
     "family_of",
+    "library_model_type",
     "listed_families",
 ]

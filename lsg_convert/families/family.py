@@ -112,3 +112,8 @@ class Head:
 
     auto_class: str
     tensors: tuple[str, ...] = ()
+
+
+def library_model_type(config: Config, family: Family) -> str:
+    """The library's model_type of a configuration, a converted one too; that of its family where it names none."""
+    return dense_model_type(config) if config.get("model_type") else family.model_type.partition("/")[0]

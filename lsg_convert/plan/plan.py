@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable, read_json_object, safe_file
+from lsg_convert.common.files import read_json_object, safe_file
 from lsg_convert.families import FAMILIES, Family, family_of
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
+from lsg_convert.plan.architecture import choose_architecture, with_model_type
 from lsg_convert.plan.config_values import check_config
 from lsg_convert.plan.foreign_keys import refuse_quantized
 from lsg_convert.plan.layout import Layout, check_shapes, find_layout
@@ -97,6 +98,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     Raises:
         RequestError: the family is not supported, the request contradicts the source, or the source itself.
     """
+    checkpoint, notes = with_model_type(checkpoint, options.architecture)
     config = checkpoint.config
     refuse_quantized(config)
     family = find_family(config)
@@ -107,7 +109,8 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     lsg = _lsg_options(family, config, options, is_lsg_source, bos and family.global_can_be_bos)
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source)
-    architecture, notes = choose_architecture(checkpoint, family, options.architecture)
+    architecture, said = choose_architecture(checkpoint, family, options.architecture)
+    notes += said
     if family.encoder_config(config).get("is_decoder"):
         raise RequestError(
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
@@ -141,53 +144,6 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         nbytes=nbytes,
         notes=tuple(notes),
     )
-
-
-def choose_architecture(checkpoint: Checkpoint, family: Family, asked: str | None) -> tuple[str, list[str]]:
-    """The library class whose LSG version the folder is for, and what a user should know about the choice."""
-    if asked is not None:
-        name = asked.removeprefix("LSG")
-        if name not in family.heads:
-            allowed = ", ".join(family.heads)
-            raise RequestError(
-                f"--architecture {printable(asked)!r} is not a {family.title} architecture.", f"Allowed are {allowed}."
-            )
-        return name, _missing_head_notes(checkpoint, family, name)
-    named = checkpoint.config.get("architectures") or [None]
-    name = str(named[0]).removeprefix("LSG") if isinstance(named, list) and named else "None"
-    name = family.former_heads.get(name, name)
-    if name in family.heads:
-        return name, _missing_head_notes(checkpoint, family, name)
-    inferred = _architecture_of_tensors(checkpoint, family)
-    given = "no architecture" if name == "None" else f"{printable(name)!r}, which is not a {family.title} architecture"
-    return inferred, [f"the config names {given}; the weights say {inferred}"]
-
-
-def _architecture_of_tensors(checkpoint: Checkpoint, family: Family) -> str:
-    """The head with the most kinds of its own tensors present; the first of the family's list among equals."""
-    names = checkpoint.tensors
-    candidates = {
-        architecture: len(head.tensors)
-        for architecture, head in family.heads.items()
-        if head.tensors and all(any(name.startswith(own) for name in names) for own in head.tensors)
-    }
-    return max(candidates, key=candidates.__getitem__) if candidates else family.base_class
-
-
-def _missing_head_notes(checkpoint: Checkpoint, family: Family, architecture: str) -> list[str]:
-    own = family.heads[architecture].tensors
-    tied = checkpoint.config.get("tie_word_embeddings", True)
-    missing = [
-        prefix
-        for prefix in own
-        if not any(name.startswith(prefix) for name in checkpoint.tensors)
-        and not (tied and prefix in family.tied_head_tensors)
-    ]
-    if not missing:
-        return []
-    return [
-        f"the source has no {', '.join(missing)}: {architecture} gets new, untrained weights there when it is loaded"
-    ]
 
 
 def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
-from lsg_convert.families import Family, dense_model_type
+from lsg_convert.families import Family, library_model_type
 from lsg_convert.folder.auxiliary_files import copy_tokenizer
 from lsg_convert.folder.model_loading import load_model
 from lsg_convert.folder.trusted_code import FolderCode
@@ -59,8 +59,8 @@ def load_converted_model(
     return load_model(getattr(module, class_name), folder, dtype, device, **options)
 
 
-def load_tokenizer(folder: Path, texts: Iterable[str], proven: bool = False) -> Any:
-    """The tokenizer in `folder`, never by code of its own, to be used on `texts`.
+def load_tokenizer(folder: Path, family: Family, texts: Iterable[str], proven: bool = False) -> Any:
+    """The tokenizer in `folder`, of a model of `family`, never by code of its own, to be used on `texts`.
 
     Unless it is `proven`, it is loaded and used in a process of its own first, which may die of it: what went well
     there goes well here, where it is used often.
@@ -75,7 +75,7 @@ def load_tokenizer(folder: Path, texts: Iterable[str], proven: bool = False) -> 
         copy_tokenizer(folder, view)
         config = without_foreign_keys(read_json_object(safe_file(folder, "config.json"), CONFIG_LIMIT))
         (view / "config.json").write_text(
-            json.dumps(config | {"model_type": dense_model_type(config)}), encoding="utf-8"
+            json.dumps(config | {"model_type": library_model_type(config, family)}), encoding="utf-8"
         )
         if not proven:
             prove_tokenizer(view, texts)

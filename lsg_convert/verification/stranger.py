@@ -92,7 +92,7 @@ def _request(subject: Subject, root: Path) -> dict[str, Any]:
     assert subject.source is not None
     folder, source = root / "folder", root / "source"
     copy_converted(subject, folder)
-    copy_source(subject.source.folder, source)
+    copy_source(subject.source.folder, subject.family, source)
     ways = {"the folder": str(folder)}
     snapshot = hub_snapshot(folder, root / "hub")
     if snapshot is not None:

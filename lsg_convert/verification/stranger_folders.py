@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from lsg_convert.common.files import read_json_object, safe_file
+from lsg_convert.families import Family, library_model_type
 from lsg_convert.folder.auxiliary_files import copy_auxiliary_files, copy_tokenizer
 from lsg_convert.folder.model_loading import fill_view
 from lsg_convert.folder.remote_code import modeling_files
@@ -33,11 +34,12 @@ def copy_converted(subject: Subject, folder: Path) -> None:
             (folder / name).write_bytes(subject.code.files[name])
 
 
-def copy_source(source: Path, folder: Path) -> None:
-    """The source once more: configuration, tokenizer, and links to the weights."""
+def copy_source(source: Path, family: Family, folder: Path) -> None:
+    """The source once more, as a model of the library's: configuration, tokenizer, and links to the weights."""
     folder.mkdir()
     copy_tokenizer(source, folder)
-    fill_view(source, without_foreign_keys(read_json_object(safe_file(source, "config.json"), CONFIG_LIMIT)), folder)
+    config = without_foreign_keys(read_json_object(safe_file(source, "config.json"), CONFIG_LIMIT))
+    fill_view(source, {**config, "model_type": library_model_type(config, family)}, folder)
 
 
 def hub_snapshot(folder: Path, hub: Path) -> Path | None:

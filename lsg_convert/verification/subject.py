@@ -75,13 +75,13 @@ class Subject(Facts):
     @cached_property
     def tokenizer(self) -> Any:
         """The folder's tokenizer."""
-        return loading.load_tokenizer(self.folder, self._texts, proven=self.fresh)
+        return loading.load_tokenizer(self.folder, self.family, self._texts, proven=self.fresh)
 
     @cached_property
     def source_tokenizer(self) -> Any:
         """The source's tokenizer; that of a fresh folder has been made from the same files, and tried."""
         assert self.source is not None
-        return loading.load_tokenizer(self.source.folder, self._texts, proven=self.fresh)
+        return loading.load_tokenizer(self.source.folder, self.family, self._texts, proven=self.fresh)
 
     @property
     def _texts(self) -> list[str]:
