@@ -13,16 +13,19 @@ from typing import Any
 from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.files import read_limited, safe_file
 from lsg_convert.folder import markdown
-from lsg_convert.folder.card_metadata import source_metadata
+from lsg_convert.folder.card_metadata import card_metadata, source_metadata
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
 from lsg_convert.folder.record import Record
+from lsg_convert.folder.sentence_modules import embeds_sentences
 from lsg_convert.plan.tensor_plan import ACTION_LABELS
 from lsg_convert.sources.resolve import Source
 
 _BEGIN, _END = "<!-- lsg-convert verify -->", "<!-- /lsg-convert verify -->"  # between them `verify` rewrites the card
 _MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
 _CARD_LIMIT = 16 * 2**20
-_TAGS = ("lsg", "long-context", "custom_code")
+# What names the folder itself, and the repository's id once it is published.
+_PATH_LINE = 'path = "."  # this folder, or its id on the Hub'
+_ADD_KERNEL = "`lsg-convert . --attention-backend cpp`"
 
 
 def write_card(folder: Path, source: Source, record: Record) -> None:
@@ -35,7 +38,10 @@ def render_card(folder: Path, inherited: Mapping[str, str | list[str]], record: 
     return _render(
         "card_template.md",
         **_verification(folder, record),
-        metadata=_metadata(inherited, record),
+        metadata=card_metadata(inherited, record),
+        embeds_sentences=record.auto_class == "AutoModel" and embeds_sentences(folder),
+        path_line=_PATH_LINE,
+        add_kernel=_ADD_KERNEL,
         name=record.source.repo_id or record.source.name,
         record=record,
         lsg=record.lsg,
@@ -59,21 +65,18 @@ def updated_card(folder: Path, record: Record) -> str:
     return f"{text.rstrip()}\n\n{section}".lstrip()
 
 
+def published_card(card: str, repo_id: str) -> str:
+    """A card as it reads in the repository `repo_id`: what named the folder in it names the repository."""
+    lines = [f'path = "{repo_id}"' if line == _PATH_LINE else line for line in card.split("\n")]
+    return "\n".join(lines).replace(_ADD_KERNEL, _ADD_KERNEL.replace(" . ", f" {repo_id} "))
+
+
 def _card_of(folder: Path) -> str:
     """The card that is there; nothing where there is none, or where it is a link that leads out."""
     try:
         return read_limited(safe_file(folder, "README.md"), _CARD_LIMIT).decode("utf-8", errors="replace")
     except LSGConvertError:
         return ""
-
-
-def _metadata(inherited: Mapping[str, str | list[str]], record: Record) -> str:
-    """The card's YAML header, without its fences."""
-    from huggingface_hub import ModelCardData
-
-    metadata: dict[str, Any] = dict(inherited)
-    metadata["tags"] = list(dict.fromkeys([*_TAGS, *inherited.get("tags", ())]))
-    return str(ModelCardData(**metadata, base_model=record.source.repo_id).to_yaml())
 
 
 def _verification(folder: Path, record: Record) -> dict[str, Any]:

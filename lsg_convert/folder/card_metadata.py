@@ -1,18 +1,43 @@
-"""The metadata block of a source's model card: the few fields that still hold for the converted model."""
+"""The metadata block of a model card: those of the source's fields that still hold, and ours."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.files import is_plain_relative, read_start, safe_file
 from lsg_convert.common.json_values import is_text
+from lsg_convert.folder.record import Record
+from lsg_convert.folder.sentence_modules import MODULES
 
 # A licence is inherited or left out, never made up.
 TEXTS = ("license", "license_name", "license_link", "pipeline_tag", "library_name")
 LISTS = ("language", "datasets", "metrics", "tags")
+_OUR_TAGS = ("lsg", "long-context", "custom_code")
+# Of formats and servers that take the source and not this folder; the Hub reads such tags as what a folder is.
+_OUTDATED_TAGS = frozenset(
+    {
+        "onnx", "openvino", "tf", "jax", "flax", "coreml", "rust", "keras", "tflite", "gguf", "safetensors",
+        "text-embeddings-inference", "text-generation-inference", "endpoints_compatible",
+    }
+)  # fmt: skip
+_SENTENCE_LIBRARY = "sentence-transformers"
+# Tasks of the Hub that need a head: the Auto classes that have it. The first task of a class is its usual one.
+_TASKS = {
+    "fill-mask": ("AutoModelForMaskedLM", "AutoModelForPreTraining"),
+    "text-classification": ("AutoModelForSequenceClassification",),
+    "zero-shot-classification": ("AutoModelForSequenceClassification",),
+    "text-ranking": ("AutoModelForSequenceClassification",),
+    "token-classification": ("AutoModelForTokenClassification",),
+    "question-answering": ("AutoModelForQuestionAnswering", "AutoModelForSeq2SeqLM"),
+    "multiple-choice": ("AutoModelForMultipleChoice",),
+    "text-generation": ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM"),
+    "summarization": ("AutoModelForSeq2SeqLM",),
+    "translation": ("AutoModelForSeq2SeqLM",),
+}
 _CARD_LIMIT = 2 * 2**20  # cards with thousands of evaluation results have half of that
 _FIELD_LIMIT = 20_000
 _ITEM_LIMIT, _MAX_ITEMS = 200, 500
@@ -33,6 +58,34 @@ def source_metadata(folder: Path) -> dict[str, str | list[str]]:
         return {}
     metadata = {field: _value(field, block) for field, block in _blocks(lines[1:end]).items()}
     return {field: metadata[field] for field in (*TEXTS, *LISTS) if metadata.get(field)}  # type: ignore[misc]
+
+
+def card_metadata(inherited: Mapping[str, str | list[str]], record: Record) -> str:
+    """The YAML header of the card of a converted folder, without its fences, as the Hub reads it."""
+    from huggingface_hub import ModelCardData
+
+    is_sentence_model = MODULES in record.files
+    outdated = {*_OUTDATED_TAGS} if is_sentence_model else {*_OUTDATED_TAGS, _SENTENCE_LIBRARY}
+    tags = [tag for tag in inherited.get("tags", ()) if tag not in outdated]
+    metadata: dict[str, Any] = {
+        **inherited,
+        "tags": list(dict.fromkeys([*_OUR_TAGS, *tags])),
+        "library_name": _SENTENCE_LIBRARY if is_sentence_model else "transformers",
+        "pipeline_tag": _task(inherited.get("pipeline_tag"), record.auto_class, is_sentence_model),
+    }
+    if record.source.repo_id is not None:
+        # Of the Hub's four (adapter, finetune, merge, quantized) the one for weights of its own.
+        metadata |= {"base_model": record.source.repo_id, "base_model_relation": "finetune"}
+    return str(ModelCardData(**metadata).to_yaml())
+
+
+def _task(inherited: str | list[str] | None, auto_class: str, is_sentence_model: bool) -> str | None:
+    """The task that the folder's own head is for: the source's, unless that needs another head."""
+    if isinstance(inherited, str) and auto_class in _TASKS.get(inherited, (auto_class,)):
+        return inherited
+    if auto_class == "AutoModel":
+        return "sentence-similarity" if is_sentence_model else "feature-extraction"
+    return next((task for task, classes in _TASKS.items() if auto_class == classes[0]), None)
 
 
 def _blocks(lines: list[str]) -> dict[str, str]:

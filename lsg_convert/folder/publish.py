@@ -13,6 +13,7 @@ from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestErro
 from lsg_convert.common.files import printable
 from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.folder.card import published_card
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.integrity import FolderState, check_folder
 from lsg_convert.folder.upload import Upload, prepare
@@ -80,10 +81,11 @@ def push(
     state = check_folder(place, hashes=verify, reporter=reporter)
     verdict = _fitness(state, verify)
     recorded = {name: entry.sha256 for name, entry in state.record.files.items()} if verify else {}
-    uploads = prepare(place, {name: recorded.get(name) for name in state.files})
-    files = {upload.name: upload.size for upload in uploads}
     api = HfApi(token=token)
+    uploads = prepare(place, {name: recorded.get(name) for name in state.files})
     wanted = _repo_id(api, place, repo_id, offline=dry_run)
+    uploads = [_as_published(upload, wanted) for upload in uploads]
+    files = {upload.name: upload.size for upload in uploads}
     planned = PushResult(
         repo_id=wanted,
         url=without_password(f"{api.endpoint}/{wanted}"),
@@ -127,6 +129,14 @@ def _publish(
         raise hub_error(error, wanted, revision) from error
     pull_request = without_password(commit.pr_url) if create_pr else None
     return replace(planned, private=is_private, commit=commit.oid, pull_request=pull_request)
+
+
+def _as_published(upload: Upload, repo_id: str) -> Upload:
+    """A file as it is sent: the snippets of the card load the repository and not the folder."""
+    if upload.name != "README.md" or isinstance(upload.content, Path):
+        return upload
+    card = published_card(upload.content.decode("utf-8", "surrogateescape"), repo_id)
+    return Upload.of(upload.name, card.encode("utf-8", "surrogateescape"))
 
 
 def _fitness(state: FolderState, verify: bool) -> str:

@@ -15,9 +15,11 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import parse_json_object, printable, read_json_object, read_limited, safe_file
+from lsg_convert.plan.architecture import SENTENCE_MODULES
 from lsg_convert.sources.safetensors_header import read_header
 
-MODULES = "modules.json"
+MODULES = SENTENCE_MODULES
+_MODEL_SETTINGS = "config_sentence_transformers.json"
 _LIMIT = 2**20
 _WEIGHT_LIMIT = 2**30
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -87,6 +89,16 @@ def write_modules(source: Path, target: Path, found: SentenceModules) -> list[st
             names.append(f"{module.path}/model.safetensors")
             _write_weights(source, f"{module.path}/{module.weights}", target / module.path)
     return names
+
+
+def embeds_sentences(folder: Path) -> bool:
+    """Whether `folder` is loaded as a `SentenceTransformer`: not a reranker, nor a model of sparse vectors."""
+    if not (folder / MODULES).is_file():
+        return False
+    settings = {}
+    if (folder / _MODEL_SETTINGS).exists():
+        settings = read_json_object(safe_file(folder, _MODEL_SETTINGS), _LIMIT)
+    return settings.get("model_type", "SentenceTransformer") == "SentenceTransformer"
 
 
 def safe_encoder_settings(settings: dict[str, Any]) -> dict[str, Any]:

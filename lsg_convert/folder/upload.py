@@ -44,6 +44,11 @@ class Upload:
             raise RequestError(f"'{printable(self.name)}' was changed while it was published.", "run it again.")
         return added
 
+    @classmethod
+    def of(cls, name: str, content: bytes) -> Upload:
+        """A file that is made while it is published."""
+        return cls(name, len(content), content, hashlib.sha256(content).hexdigest())
+
     def arrived(self, blob_id: str | None, lfs_sha256: str | None) -> bool:
         """Whether what the Hub has, by git's hash or by that of a large file, is what was sent."""
         if lfs_sha256 is not None:

@@ -64,6 +64,8 @@ class Stranger(Check):
         passed = bool(worst["value"] <= tolerance)
         texts = len(answer["differences"])
         measured = f"max |Δ| {worst['value']:.1e} on {texts} texts, the card's code runs"
+        if answer["lacking"]:
+            measured += f" (but for what needs {', '.join(answer['lacking'])}, which is not installed)"
         values = {"max_abs": worst["value"], "texts": texts, "position": worst["where"]}
         return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else worst["where"], values)
 
@@ -71,8 +73,8 @@ class Stranger(Check):
 CHECKS: tuple[type[Check], ...] = (Stranger,)
 
 
-def card_snippets(record: Record) -> list[str]:
-    """The Python code of a folder's card: as we write it, whatever the card of this one says."""
+def card_snippets(record: Record, folder: Path) -> list[str]:
+    """The Python code of the card of `folder`: as we write it, whatever the card that is there says."""
     family = record.converted_family
     ours = replace(
         record,
@@ -83,7 +85,7 @@ def card_snippets(record: Record) -> list[str]:
         notes=(),
         verification=None,
     )
-    return re.findall(r"```python\n(.*?)```", render_card(Path(), {}, ours), re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", render_card(folder, {}, ours), re.DOTALL)
 
 
 def _request(subject: Subject, root: Path) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def _request(subject: Subject, root: Path) -> dict[str, Any]:
         "as_choices": subject.inputs.as_choices,
         "decoder_start": subject.inputs.decoder_start,
         "targets": TARGET_TOKENS,
-        "snippets": card_snippets(subject.record),
+        "snippets": card_snippets(subject.record, folder),
         "threads": torch.get_num_threads(),
     }
 

@@ -21,6 +21,8 @@ from typing import Any
 
 _NOT_COMPARED = ("encoder_", "past_", "cross_")  # the encoder's output has the globals in front
 
+_OPTIONAL = ("sentence_transformers",)  # what a card's snippet may need and a machine need not have
+
 
 class SourceError(Exception):
     """The source itself does not load, or raises."""
@@ -62,10 +64,16 @@ def _answer(request: dict[str, Any], doing: list[str]) -> dict[str, Any]:
         del model
         gc.collect()
     del source
+    lacking = []
     for snippet in request["snippets"]:
         doing.append("running the card's snippet")
-        _run_snippet(snippet, next(iter(request["ways"].values())))
-    return {"differences": differences, "snippets": len(request["snippets"])}
+        try:
+            _run_snippet(snippet, next(iter(request["ways"].values())))
+        except ModuleNotFoundError as error:
+            if error.name not in _OPTIONAL:
+                raise
+            lacking.append(error.name)
+    return {"differences": differences, "snippets": len(request["snippets"]), "lacking": lacking}
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lsg_convert.folder.card import published_card
 from tests.command import Run, lsg_convert
 from tests.hub import Fault, LoopbackHub
 from tests.hub.server import OTHER_TOKEN, READ_TOKEN, WRITE_TOKEN
@@ -31,8 +32,10 @@ def _assert_published(hub: LoopbackHub, converted: Path, repo_id: str = "me/lsg-
     there = hub.store.repositories[repo_id].files(revision)
     files = {path.relative_to(converted).as_posix() for path in converted.rglob("*") if path.is_file()}
     assert set(there) == files
-    for name in files:
+    for name in files - {"README.md"}:
         assert hub.read(repo_id, name, revision) == (converted / name).read_bytes()
+    card = published_card((converted / "README.md").read_text(encoding="utf-8"), repo_id)
+    assert hub.read(repo_id, "README.md", revision).decode() == card
 
 
 @pytest.mark.parametrize("tenth", range(10))

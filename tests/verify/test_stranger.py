@@ -18,6 +18,7 @@ from lsg_convert.verification.run import ALL_CHECKS, CONVERSION_CHECKS
 from tests.tiny import make_checkpoint
 from tests.verify.conftest import OPTIONS, Converted
 from tests.verify.plant import edit_json
+from tests.verify.test_card import sentence_source
 
 Maker = Callable[..., Converted]
 NAME = stranger.Stranger.name
@@ -92,9 +93,28 @@ def test_the_cards_code_is_what_the_card_says(converted: Maker) -> None:
     for model_type, architecture in HEADS[:4]:
         folder = converted(model_type, architecture).folder
         card = (folder / "README.md").read_text(encoding="utf-8")
-        snippets = stranger.card_snippets(read_record(folder))
+        snippets = stranger.card_snippets(read_record(folder), folder)
         assert snippets
         assert all(snippet in card for snippet in snippets)
+
+
+def test_a_sentence_transformer_is_loaded_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the library is there; where it is not, the check says so; modules that do not fit fail."""
+    folder = convert(sentence_source(tmp_path / "source"), output=tmp_path / "out", verify=False, **OPTIONS).output
+    (tmp_path / "without").mkdir()
+    lacking = "raise ModuleNotFoundError(name='sentence_transformers')"
+    (tmp_path / "without" / "sentence_transformers.py").write_text(lacking)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "without"))
+    found = result(folder)
+    assert found.status == "passed"
+    assert "what needs sentence_transformers, which is not installed" in (found.measured or "")
+    monkeypatch.delenv("PYTHONPATH")
+    pytest.importorskip("sentence_transformers")
+    found = result(folder)
+    assert found.status == "passed" and "not installed" not in (found.measured or ""), found
+    (folder / "1_Pooling" / "config.json").write_text('{"word_embedding_dimension": 32, "pooling_mode": "upside_down"}')
+    found = result(folder)
+    assert found.status == "failed" and "running the card's snippet" in (found.reason or ""), found
 
 
 def test_a_source_that_raises_too_is_nobodys_failure(tmp_path: Path) -> None:
