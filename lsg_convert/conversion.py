@@ -18,6 +18,7 @@ from lsg_convert.folder.output import check_output, holds_something, resolved
 from lsg_convert.folder.record import Record, make_record, write_record
 from lsg_convert.folder.remote_code import code_name, modeling_files
 from lsg_convert.folder.report import VerificationReport
+from lsg_convert.folder.saved_record import origin_fields
 from lsg_convert.folder.staging import staged
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertKeywords, ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
@@ -186,6 +187,7 @@ def _write_folder(
 
     copy_auxiliary_files(source.folder, folder, plan.max_len, auxiliary)
     config = plan.config | {"lsg_code": code_name(plan.family, plan.lsg.attention_backend)}
+    config |= origin_fields(source, plan, options)
     write_json(folder / "config.json", config)
     with reporter.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]

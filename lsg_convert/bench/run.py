@@ -17,7 +17,6 @@ from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.common.quiet import libraries_quiet
 from lsg_convert.families import dense_model_type, family_of
 from lsg_convert.folder.model_loading import load_model
-from lsg_convert.folder.record import read_record
 from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.plan.config_values import read_config
 from lsg_convert.plan.foreign_keys import without_foreign_keys
@@ -198,7 +197,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
 
 def _gate(folder: Path, config: dict[str, Any], trusted: bool) -> Callable[..., Any]:
     """What loads the folder's base model; raises RequestError where its code may not run, before any of it has."""
-    family = read_record(folder).converted_family
+    family = find_family(config)
     code = FolderCode.read(folder, family)
     reason = code.why_not(trusted)
     if reason is None and not trusted and config.get("auto_map") != family.auto_map():

@@ -35,10 +35,11 @@ def inspect(
 
     with console.working():
         from lsg_convert.conversion import inspect as inspect_source
-        from lsg_convert.folder.record import RECORD_NAME, read_record
+        from lsg_convert.folder.saved_again import is_converted
+        from lsg_convert.folder.saved_record import read_converted
 
-        is_folder = not asked_for(options) and Path(model, RECORD_NAME).is_file()
-        record = read_record(Path(model)).as_dict() if is_folder else None
+        is_folder = not asked_for(options) and is_converted(Path(model))
+        record = read_converted(Path(model)).as_dict() if is_folder else None
         if record is None:
             result = inspect_source(
                 model, revision=revision, token=token, cache_dir=cache_dir, reporter=console, **options

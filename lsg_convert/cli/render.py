@@ -276,6 +276,13 @@ def verification_text(verification: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{check['name']} {MARKS[check['status']]}" for check in verification["checks"])
 
 
+def saved_fact(saved: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what became of a model that was saved again; nothing of one that was not."""
+    from lsg_convert.folder.record import SavedAgain
+
+    return {"Saved again by": f"{saved['by']}; {SavedAgain(**saved).sentence}"} if saved else {}
+
+
 def record_tables(record: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
     """Return what a converted folder is, from its own record."""
     files = record["files"]
@@ -286,6 +293,7 @@ def record_tables(record: Mapping[str, Any], clean: Clean) -> list[RenderableTyp
         "Length": f"{record['max_len']} tokens (source: {record['source_max_len']})",
         "Attention": attention_text(record["lsg"]),
         "Globals": globals_text(record["lsg"], record["global_init"]),
+        **saved_fact(record.get("saved")),
         "Verified": verification_text(record.get("verification")),
         "Files": f"{len(files)}, {size_text(sum(file['size'] for file in files.values()))}",
     }

@@ -80,6 +80,7 @@ def listed_families() -> list[Family]:
 __all__ = [
     "FAMILIES",
     "PAIRS",
+    "Config",
     "Family",
     "Head",
     "PositionTable",

@@ -112,6 +112,11 @@ def copy_tokenizer(source: Path, target: Path) -> None:
     _copy(source, target, names, None)
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Whether there is a tokenizer's vocabulary in `folder`."""
+    return any((folder / name).is_file() for name in TOKENIZER_VOCABULARIES)
+
+
 def require_tokenizer(names: Iterable[str]) -> None:
     """Raise RequestError unless a vocabulary is among `names`."""
     if not {*names} & {*TOKENIZER_VOCABULARIES}:

@@ -1,6 +1,6 @@
 """The model card (README.md) of a converted folder: the source's metadata, what was done, how to use it.
 
-The words stand in `card_template.md` and `card_verification.md`; here are the facts that fill them.
+The words stand in `card_template.md` and the files that it includes; here are the facts that fill them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from lsg_convert.folder.sentence_modules import embeds_sentences
 from lsg_convert.plan.tensor_plan import ACTION_LABELS
 from lsg_convert.sources.resolve import Source
 
-_BEGIN, _END = "<!-- lsg-convert verify -->", "<!-- /lsg-convert verify -->"  # between them `verify` rewrites the card
+# Sections that are rewritten later, by the name in the marks before and behind them.
+_VERIFICATION = "verify"
+_SECTIONS = {"origin": "card_origin.md", "changes": "card_changes.md", _VERIFICATION: "card_verification.md"}
 _MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
 _CARD_LIMIT = 16 * 2**20
 # What names the folder itself, and the repository's id once it is published.
@@ -35,34 +37,28 @@ def write_card(folder: Path, source: Source, record: Record) -> None:
 
 def render_card(folder: Path, inherited: Mapping[str, str | list[str]], record: Record) -> str:
     """The card's text."""
-    return _render(
-        "card_template.md",
-        **_verification(folder, record),
-        metadata=card_metadata(inherited, record),
-        embeds_sentences=record.auto_class == "AutoModel" and embeds_sentences(folder),
-        path_line=_PATH_LINE,
-        add_kernel=_ADD_KERNEL,
-        name=record.source.repo_id or record.source.name,
-        record=record,
-        lsg=record.lsg,
-        settings=asdict(record.lsg),
-        attention_picture=ATTENTION,
-        actions=ACTION_LABELS,
-        changed=[change for change in record.changes if change.action != "cast"],
-        cast=sum(change.action == "cast" for change in record.changes),
-        code_files={name: file for name, file in record.files.items() if name.startswith("modeling_lsg_")},
-    )
+    return _render("card_template.md", metadata=card_metadata(inherited, record), **_facts(folder, record))
 
 
 def updated_card(folder: Path, record: Record) -> str:
-    """The text of the card in `folder` with the record's verification; what else it says stays."""
+    """The text of the card in `folder` with what the record says by now; what else it says stays.
+
+    That is the verification and, of a model that was saved again, what it is called and what was changed. A card that
+    somebody else wrote gets the verification at its end, if there is one.
+    """
     text = _card_of(folder)
-    section = _render("card_verification.md", **_verification(folder, record))
-    before, found, rest = text.partition(_BEGIN)
-    _, closed, after = rest.partition(_END)
-    if found and closed:
-        return before + section.rstrip("\n") + after
-    return f"{text.rstrip()}\n\n{section}".lstrip()
+    if not text.strip() and record.saved:
+        return render_card(folder, {}, record)
+    facts = _facts(folder, record)
+    for name, template in _SECTIONS.items():
+        begin, end = f"<!-- lsg-convert {name} -->", f"<!-- /lsg-convert {name} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if found and closed and (name == _VERIFICATION or record.saved):
+            text = before + _render(template, **facts).rstrip("\n") + after
+        elif name == _VERIFICATION and (record.verification or not record.saved):
+            text = f"{text.rstrip()}\n\n{_render(template, **facts)}".lstrip()
+    return text
 
 
 def published_card(card: str, repo_id: str) -> str:
@@ -79,11 +75,22 @@ def _card_of(folder: Path) -> str:
         return ""
 
 
-def _verification(folder: Path, record: Record) -> dict[str, Any]:
-    """What fills the section that says what was verified, between its marks."""
+def _facts(folder: Path, record: Record) -> dict[str, Any]:
+    """What fills the templates."""
     return {
-        "begin": _BEGIN,
-        "end": _END,
+        "name": record.source.repo_id or record.source.name,
+        "record": record,
+        "lsg": record.lsg,
+        "settings": asdict(record.lsg),
+        "embeds_sentences": record.auto_class == "AutoModel" and embeds_sentences(folder),
+        "path_line": _PATH_LINE,
+        "add_kernel": _ADD_KERNEL,
+        "has_picture": (folder / ATTENTION).is_file(),
+        "attention_picture": ATTENTION,
+        "actions": ACTION_LABELS,
+        "changed": [change for change in record.changes if change.action != "cast"],
+        "cast": sum(change.action == "cast" for change in record.changes),
+        "code_files": {name: file for name, file in record.files.items() if name.startswith("modeling_lsg_")},
         "report": record.verification,
         "marks": _MARKS,
         "has_curves": (folder / VERIFICATION).is_file(),

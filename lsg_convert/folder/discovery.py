@@ -8,6 +8,7 @@ from pathlib import Path
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, user_path
 from lsg_convert.folder.record import RECORD_NAME
+from lsg_convert.folder.saved_again import is_converted
 
 MAX_DEPTH = 4
 MAX_FOLDERS = 20_000  # somebody may stand in a home folder or at the root
@@ -40,11 +41,6 @@ def find_converted_folder(path: Path | str | None = None) -> Path:
     return found[0]
 
 
-def is_converted(folder: Path) -> bool:
-    """Whether `folder` holds the record of a conversion."""
-    return (folder / RECORD_NAME).is_file()
-
-
 def converted_folders_below(root: Path) -> list[Path]:
     """Converted folders below `root`, sorted; hidden folders and links are left out."""
     found: list[Path] = []
@@ -72,6 +68,6 @@ def _named(path: Path) -> Path:
     below = converted_folders_below(path)[:_SHOWN]
     hint = f"below it are: {', '.join(printable(folder, 300) for folder in below)}." if below else None
     raise RequestError(
-        f"'{shown}' is not a converted folder: it has no {RECORD_NAME}.",
+        f"'{shown}' is not a converted folder: it has no {RECORD_NAME}, nor a config.json of a converted model.",
         hint or f"convert it first: `lsg-convert {shown}`.",
     )

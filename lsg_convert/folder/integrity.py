@@ -8,7 +8,8 @@ from pathlib import Path
 from lsg_convert.common.errors import OutsideError
 from lsg_convert.common.files import printable, safe_file
 from lsg_convert.common.progress import Reporter, SilentReporter
-from lsg_convert.folder.record import REWRITTEN_BY_VERIFY, Record, file_sha256, read_record
+from lsg_convert.folder.record import REWRITTEN_BY_VERIFY, Record, file_sha256
+from lsg_convert.folder.saved_record import read_converted
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def check_folder(folder: Path, *, hashes: bool = True, reporter: Reporter | None
 
     Raises RequestError when the record itself cannot be used.
     """
-    record = read_record(folder)
+    record = read_converted(folder)
     recorded = record.files
     present = _files(folder)
     missing, changed = [], []

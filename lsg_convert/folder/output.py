@@ -16,6 +16,7 @@ from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestErro
 from lsg_convert.common.files import read_json_object
 from lsg_convert.common.os_errors import os_failure
 from lsg_convert.folder.record import RECORD_LIMIT, RECORD_NAME
+from lsg_convert.folder.saved_again import is_saved_again
 
 _CHOOSE = "Choose another folder with --output."
 
@@ -90,6 +91,11 @@ def _check_existing(output: Path, place: Path, force: bool, source: Path | None)
         raise RequestError(
             f"the output folder {output} exists and is not empty.",
             "Choose another folder with --output, or replace it with --force: lsg-convert wrote it.",
+        )
+    if is_saved_again(place):
+        raise RequestError(
+            f"the output folder {output} holds a model that was saved there after the conversion, and perhaps trained.",
+            _CHOOSE,
         )
     if source is not None and any(_same(place, parent) for parent in source.resolve().parents):
         raise RequestError(f"the output {output} holds the source.", _CHOOSE)

@@ -13,9 +13,13 @@ from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestErro
 from lsg_convert.common.files import printable
 from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Reporter, SilentReporter
-from lsg_convert.folder.card import published_card
+from lsg_convert.folder.auxiliary_files import has_tokenizer
+from lsg_convert.folder.card import published_card, updated_card
 from lsg_convert.folder.discovery import find_converted_folder
+from lsg_convert.folder.figures import VERIFICATION
 from lsg_convert.folder.integrity import FolderState, check_folder
+from lsg_convert.folder.record import RECORD_NAME, Record, record_text
+from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.folder.upload import Upload, prepare
 from lsg_convert.sources.hub_client import hub_error, quiet_hub, retrying, without_password
 
@@ -42,6 +46,7 @@ class PushResult:
     bytes: int
     files: dict[str, int]
     left_out: tuple[str, ...]
+    saved: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -79,10 +84,12 @@ def push(
         )
     place = find_converted_folder(folder)
     state = check_folder(place, hashes=verify, reporter=reporter)
-    verdict = _fitness(state, verify)
+    verdict = _fitness(place, state, verify)
     recorded = {name: entry.sha256 for name, entry in state.record.files.items()} if verify else {}
     api = HfApi(token=token)
     uploads = prepare(place, {name: recorded.get(name) for name in state.files})
+    if state.record.saved is not None:
+        uploads = _brought_up_to_date(place, state.record, uploads)
     wanted = _repo_id(api, place, repo_id, offline=dry_run)
     uploads = [_as_published(upload, wanted) for upload in uploads]
     files = {upload.name: upload.size for upload in uploads}
@@ -98,6 +105,7 @@ def push(
         bytes=sum(files.values()),
         files=files,
         left_out=state.extra,
+        saved=None if state.record.saved is None else f"{state.record.saved.by}; {state.record.saved.sentence}",
     )
     if dry_run:
         return planned
@@ -131,6 +139,14 @@ def _publish(
     return replace(planned, private=is_private, commit=commit.oid, pull_request=pull_request)
 
 
+def _brought_up_to_date(folder: Path, record: Record, uploads: list[Upload]) -> list[Upload]:
+    """The files of a model that was saved again: its record and its card say what it is now, not what it was."""
+    outdated = {RECORD_NAME, "README.md", *([] if record.verification else [VERIFICATION])}
+    kept = [upload for upload in uploads if upload.name not in outdated]
+    card, text = updated_card(folder, record), record_text(record)
+    return [*kept, Upload.of("README.md", card.encode("utf-8", "replace")), Upload.of(RECORD_NAME, text.encode())]
+
+
 def _as_published(upload: Upload, repo_id: str) -> Upload:
     """A file as it is sent: the snippets of the card load the repository and not the folder."""
     if upload.name != "README.md" or isinstance(upload.content, Path):
@@ -139,7 +155,19 @@ def _as_published(upload: Upload, repo_id: str) -> Upload:
     return Upload.of(upload.name, card.encode("utf-8", "surrogateescape"))
 
 
-def _fitness(state: FolderState, verify: bool) -> str:
+def _check_saved_again(folder: Path, record: Record) -> None:
+    """Raise RequestError for a model that was saved again, but not with all that others need to use it."""
+    foreign = FolderCode.read(folder, record.converted_family).foreign
+    if foreign:
+        raise RequestError(f"{foreign[0]} is not the file that ships with lsg-convert, or is missing.", f"{_OVERRIDE}.")
+    if not has_tokenizer(folder):
+        raise RequestError(
+            "the folder has no tokenizer.",
+            "save it there, tokenizer.save_pretrained(folder), or push all the same with --no-verify.",
+        )
+
+
+def _fitness(folder: Path, state: FolderState, verify: bool) -> str:
     """The verdict of the folder's verification; raises RequestError when it must not be published."""
     if state.missing or not any(name.endswith(".safetensors") for name in state.files):
         shown = ", ".join(printable(name) for name in state.missing[:3]) or "the weights"
@@ -151,6 +179,8 @@ def _fitness(state: FolderState, verify: bool) -> str:
         raise RequestError(
             "the verification of this folder failed.", f"look at it with `lsg-convert verify`; {_OVERRIDE}."
         )
+    if verify and state.record.saved is not None:
+        _check_saved_again(folder, state.record)
     if verify and state.changed:
         shown = ", ".join(printable(name) for name in state.changed[:3])
         raise RequestError(f"changed since the folder was written: {shown}.", f"{_OVERRIDE}.")

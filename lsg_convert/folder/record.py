@@ -44,6 +44,29 @@ class RecordedSource:
 
 
 @dataclass(frozen=True)
+class SavedAgain:
+    """What became of a converted model: the library saved it again, `by` which release, and perhaps trained.
+
+    `trained` says whether its weights differ from those of the source, `compared_with` which one that was; None where
+    nothing was compared.
+    """
+
+    by: str
+    trained: bool | None = None
+    compared_with: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What is known of its weights, in a clause."""
+        if self.trained is None or self.compared_with is None:
+            return "trained since, perhaps: its weights were not compared with their source"
+        since = "trained since" if self.trained else "saved since, not trained"
+        return (
+            f"{since}: compared with {self.compared_with}, its weights {'differ' if self.trained else 'are the same'}"
+        )
+
+
+@dataclass(frozen=True)
 class RecordedFile:
     """Size in bytes and SHA-256 of a file as it was written."""
 
@@ -85,6 +108,7 @@ class Record:
     notes: tuple[str, ...]
     files: dict[str, RecordedFile]
     verification: VerificationReport | None = None
+    saved: SavedAgain | None = None
     format: int = FORMAT
     tool: str = "lsg-convert"
 
@@ -134,6 +158,8 @@ class Record:
         plain = asdict(self)
         for name in _OF_THIS_MACHINE:
             plain["options"].pop(name)
+        if self.saved is None:
+            plain.pop("saved")
         plain["changes"] = [
             {key: value for key, value in each.items() if value is not None} for each in plain["changes"]
         ]

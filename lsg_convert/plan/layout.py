@@ -8,7 +8,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable
-from lsg_convert.families import Family
+from lsg_convert.families import Config, Family
 from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS
 from lsg_convert.sources.checkpoint import Checkpoint
 
@@ -85,6 +85,21 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
             "Restore the config.json that belongs to these weights.",
         )
     return min(lengths)
+
+
+def configured_length(family: Family, config: Config) -> int:
+    """How many tokens a converted model takes, as its configuration says.
+
+    Raises:
+        RequestError: it says no such thing.
+    """
+    complaints: list[str] = []
+    encoder = dict(family.encoder_config(config))
+    field, usual = ("max_position_embeddings", 0) if family.positions else family.trained_length
+    rows = _positive({field: usual, **encoder}, field, complaints)
+    if complaints:
+        raise RequestError(f"config.json: {complaints[0]}.", "Restore the config.json that belongs to these weights.")
+    return rows - family.config_positions_offset(encoder) if family.positions else rows
 
 
 def _source_lengths(

@@ -40,7 +40,7 @@ class OutputDrift(Check):
 
     name = "drift"
     level = Level.DRIFT
-    needs = ("weights", "code", "source")
+    needs = ("weights", "code", "source", "tokenizer")
 
     def applies(self, subject: Subject) -> bool:
         return bool(drift_lengths(subject.lsg, subject.source_max_len))
@@ -50,8 +50,7 @@ class OutputDrift(Check):
         return subject.model_bytes(2) + 4 * subject.logit_bytes(length)
 
     def measure(self, subject: Subject) -> Measurement:
-        if subject.record.is_lsg_source:
-            raise NotRunError(_LSG_SOURCE)
+        _require_a_source(subject)
         source, converted = subject.models.both()
         found: dict[int, Drift] = {}
         lengths = drift_lengths(subject.lsg, subject.source_max_len)
@@ -70,7 +69,7 @@ class DriftByPosition(Check):
 
     name = "drift by position"
     level = Level.DRIFT
-    needs = ("weights", "code", "source")
+    needs = ("weights", "code", "source", "tokenizer")
 
     def applies(self, subject: Subject) -> bool:
         return subject.max_len > subject.lsg.dense_limit
@@ -79,8 +78,7 @@ class DriftByPosition(Check):
         return subject.model_bytes(2) + 40 * 4 * subject.width * max(subject.max_len, 2 * subject.source_max_len)
 
     def measure(self, subject: Subject) -> Measurement:
-        if subject.record.is_lsg_source:
-            raise NotRunError(_LSG_SOURCE)
+        _require_a_source(subject)
         found = resemblance(subject)
         inside, beyond, itself = (found.mean(line) for line in ("inside", "beyond", "itself"))
         measured = f"tokens resemble the source's by {inside:.3f} within its {subject.source_max_len} tokens"
@@ -94,6 +92,14 @@ class DriftByPosition(Check):
 
 
 CHECKS: tuple[type[Check], ...] = (OutputDrift, DriftByPosition)
+
+
+def _require_a_source(subject: Subject) -> None:
+    """Raise NotRunError where there is no model that this one is to resemble."""
+    if subject.no_parity:
+        raise NotRunError(subject.no_parity)
+    if subject.record.is_lsg_source:
+        raise NotRunError(_LSG_SOURCE)
 
 
 def measure_drift(expected: dict[str, torch.Tensor], actual: dict[str, torch.Tensor]) -> Drift:

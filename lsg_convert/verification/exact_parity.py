@@ -39,7 +39,7 @@ class ExactParity(Check):
     """The models' outputs at several lengths, one text padded."""
 
     level = Level.EXACT
-    needs = ("weights", "code", "source")
+    needs = ("weights", "code", "source", "tokenizer")
 
     def options(self, subject: Subject) -> dict[str, Any]:
         """The attention options that the folder's model is loaded with."""
@@ -65,6 +65,7 @@ class ExactParity(Check):
                 count += len(batch.ids)
                 advance(1)
         passed, measured = worst.value <= tolerance, f"max |Δ| {worst} on {count} texts"
+        measured += ", to the library's own model of these weights" * subject.own_weights
         values = {"max_abs": worst.value, "texts": count, "position": worst.position}
         return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else worst.position, values)
 
@@ -75,6 +76,8 @@ class AsShipped(ExactParity):
     name = "parity, as shipped"
 
     def options(self, subject: Subject) -> dict[str, Any]:
+        if subject.no_parity:
+            raise NotRunError(subject.no_parity)
         if subject.record.is_lsg_source:
             raise NotRunError("the source is LSG itself: its globals are trained, no dense model computes them")
         if not subject.plan.global_is_bos:

@@ -26,6 +26,8 @@ class Files(Check):
     level = Level.INTEGRITY
 
     def measure(self, subject: Subject) -> Measurement:
+        if subject.record.saved is not None:
+            raise NotRunError(f"saved again by {subject.record.saved.by}: no hashes say what its files are to be")
         state = check_folder(subject.folder, hashes=not subject.fresh, reporter=subject.reporter)
         problems = [f"missing: {_some(state.missing)}"] * bool(state.missing)
         problems += [f"changed since the conversion: {_some(state.changed)}"] * bool(state.changed)
@@ -54,7 +56,7 @@ class Code(Check):
         problems = []
         if foreign and not trusted:
             problems.append(f"not what ships with lsg-convert: {_some(foreign)}")
-        if subject.config.get("auto_map") != subject.family.auto_map():
+        if not _points_at_our_code(subject):
             problems.append("auto_map in config.json does not point at the modeling files")
         measured = f"{len(foreign)} files differ from the shipped ones" + (" (trusted)" if foreign and trusted else "")
         return Measurement(not problems, measured, "0", "; ".join(problems) or None)
@@ -68,6 +70,8 @@ class Tensors(Check):
     needs = ("source",)
 
     def measure(self, subject: Subject) -> Measurement:
+        if subject.record.saved is not None:
+            return _what_became_of_them(subject)
         found = compare_tensors(subject)
         measured = (
             f"{found.equal} equal their source bit for bit, {found.rebuilt} as converted, {len(found.wrong)} wrong"
@@ -87,6 +91,8 @@ class Tokenizer(Check):
     level = Level.INTEGRITY
 
     def measure(self, subject: Subject) -> Measurement:
+        if subject.lacks("tokenizer"):
+            return Measurement(False, "none", None, "save it into the folder: tokenizer.save_pretrained(folder)")
         tokenizer = subject.tokenizer
         vocabulary = tokenizer.get_vocab()
         problems = []
@@ -100,7 +106,7 @@ class Tokenizer(Check):
         if tokenizer.model_max_length != subject.max_len:
             problems.append(f"model_max_length is {tokenizer.model_max_length}, not {subject.max_len}")
         measured = f"{len(vocabulary)} tokens"
-        if subject.lacks("source") is None and subject.source is not None:
+        if subject.lacks("source") is None and subject.source is not None and not subject.own_weights:
             problems += _differences(tokenizer, subject.source_tokenizer, subject)
             measured += ", the source's"
         if problems:
@@ -128,6 +134,7 @@ class Loads(Check):
         if subject.lacks("source") is None:
             lost = [name for name in missing if subject.source_has(name)]
             unknown = [name for name in unexpected if not subject.source_has(name)]
+            lost = missing if subject.own_weights else lost
             problems += [f"missing: {_some(lost)}"] * bool(lost) + [f"unexpected: {_some(unknown)}"] * bool(unknown)
         if missing and not problems:
             measured += f" (new, as in the source: {_some(missing)})"
@@ -135,6 +142,25 @@ class Loads(Check):
 
 
 CHECKS: tuple[type[Check], ...] = (Files, Code, Tensors, Tokenizer, Loads)
+
+
+def _points_at_our_code(subject: Subject) -> bool:
+    """Whether `auto_map` is ours; the library writes, into what it saves, the repository that an entry is from."""
+    found, ours = subject.config.get("auto_map"), subject.family.auto_map()
+    if subject.record.saved is None or not isinstance(found, dict):
+        return bool(found == ours)
+    plain = {name: str(entry).rpartition("--")[2] for name, entry in found.items()}
+    own = [ours["AutoConfig"], ours[subject.auto_class]]
+    return plain.items() <= ours.items() and [found.get("AutoConfig"), found.get(subject.auto_class)] == own
+
+
+def _what_became_of_them(subject: Subject) -> Measurement:
+    """The tensors of a model that was saved again, beside its source's: whatever training has made of them is right."""
+    saved = subject.record.saved
+    if subject.compared is None or saved is None:
+        raise NotRunError(f"trained since, perhaps: {subject.no_source}")
+    measured, values = f"{saved.sentence}: {subject.compared.text}", vars(subject.compared)
+    return Measurement(None if saved.trained else True, measured, None if saved.trained else "0 differ", None, values)
 
 
 def _differences(tokenizer: object, original: object, subject: Subject) -> list[str]:

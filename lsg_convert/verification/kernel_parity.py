@@ -37,7 +37,7 @@ class KernelParity(Check):
 
     name = "attention by definition"
     level = Level.KERNEL
-    needs = ("weights", "code")
+    needs = ("weights", "code", "tokenizer")
 
     def applies(self, subject: Subject) -> bool:
         return bool(window_lengths(subject.lsg, subject.max_len))

@@ -24,7 +24,7 @@ class Reach(Check):
     """Something about the shipped model's encoder at the full length."""
 
     level = Level.REACH
-    needs = ("weights", "code")
+    needs = ("weights", "code", "tokenizer")
 
     def memory(self, subject: Subject) -> int:
         return subject.model_bytes() + _STATES * 4 * subject.width * subject.max_len
@@ -104,7 +104,7 @@ class LanguageModelLoss(Check):
 
     name = "loss"
     level = Level.REACH
-    needs = ("weights", "code", "source")
+    needs = ("weights", "code", "source", "tokenizer")
 
     def applies(self, subject: Subject) -> bool:
         return subject.auto_class in _LOSSES and not subject.record.is_lsg_source
@@ -119,7 +119,8 @@ class LanguageModelLoss(Check):
             found = _LOSSES[subject.auto_class](subject, source, converted)
         finite = found.long < float("inf") and found.source < float("inf")
         measured = f"{found.long:.3f} nats at {found.long_tokens:,} tokens; "
-        measured += f"source {found.source:.3f} at {found.source_tokens:,}"
+        short = "with dense attention, the same weights" if subject.own_weights else "source"
+        measured += f"{short} {found.source:.3f} at {found.source_tokens:,}"
         problem = None if finite else "not finite"
         return Measurement(None if finite else False, measured, None, problem, vars(found))
 

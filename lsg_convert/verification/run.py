@@ -14,8 +14,9 @@ from lsg_convert.common.sizes import parse_size
 from lsg_convert.folder.card import updated_card
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import draw_verification
-from lsg_convert.folder.record import RECORD_NAME, Record, read_record, record_text
+from lsg_convert.folder.record import RECORD_NAME, Record, record_text
 from lsg_convert.folder.report import NOT_RUN
+from lsg_convert.folder.saved_record import read_converted
 from lsg_convert.folder.staging import replaced
 from lsg_convert.sources.resolve import Source, resolve_source
 from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach, stranger
@@ -23,6 +24,7 @@ from lsg_convert.verification.check import Check, applies, run_check
 from lsg_convert.verification.levels import Level, parse_level
 from lsg_convert.verification.report import Report
 from lsg_convert.verification.resemblance import BY_POSITION
+from lsg_convert.verification.saved_weights import subject_of_saved
 from lsg_convert.verification.settings import Settings
 from lsg_convert.verification.subject import Subject
 from lsg_convert.verification.texts import load_text
@@ -70,12 +72,14 @@ def verify(
     settings.check()
     last, passages = parse_level(level), load_text(text)
     found = find_converted_folder(folder)
-    record = read_record(found)
+    record = read_converted(found)
     original, no_source = _find_source(found, record, source, revision, token, cache_dir, reporter)
     subject = Subject(found, record, original, passages, settings, no_source, reporter=reporter)
     with libraries_quiet():
+        if record.saved is not None:
+            subject = subject_of_saved(subject)
         report = run_checks(subject, last)
-    keep_report(found, record, report)
+    keep_report(found, replace(record, saved=subject.record.saved), report)
     return report
 
 
@@ -154,9 +158,10 @@ def _circumstances(subject: Subject) -> dict[str, Any]:
 
     from lsg_convert.common.version import __version__
 
-    source = subject.source
+    source, saved = subject.source, subject.record.saved
+    compared = saved.compared_with if saved else None
     return {
-        "source": None if source is None else source.repo_id or source.name,
+        "source": compared or (None if source is None else source.repo_id or source.name),
         "device": subject.settings.device,
         "dtype": subject.settings.dtype,
         "text": ", ".join(subject.text.passages),

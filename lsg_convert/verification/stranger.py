@@ -42,7 +42,7 @@ class Stranger(Check):
 
     name = "as a stranger loads it"
     level = Level.EXACT
-    needs = ("weights", "code", "source")
+    needs = ("weights", "code", "source", "tokenizer")
 
     def memory(self, subject: Subject) -> int:
         return RUNTIME + subject.model_bytes(2) + 4 * subject.logit_bytes(2 * subject.lsg.dense_limit)

@@ -11,6 +11,7 @@ from typing import Any
 from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.folder.auxiliary_files import has_tokenizer
 from lsg_convert.verification import loading
 from lsg_convert.verification.facts import Facts
 from lsg_convert.verification.inputs import Inputs, takes_targets
@@ -20,23 +21,58 @@ from lsg_convert.verification.settings import DTYPE_BYTES, Settings
 from lsg_convert.verification.texts import Text
 
 
+@dataclass(frozen=True)
+class SavedWeights:
+    """How many of a folder's tensors have their source's values, how many do not and by how much, how many are new."""
+
+    equal: int
+    different: int
+    new: int
+    largest: float
+
+    @property
+    def text(self) -> str:
+        """What was found, in a few words."""
+        words = f"{self.equal} tensors have its values"
+        if self.different:
+            words += f", {self.different} differ, by at most {self.largest:.2g}"
+        return words + (f", {self.new} it has not" if self.new else "")
+
+
 @dataclass
 class Subject(Facts):
     """A converted folder under verification. `no_source` says why there is no source, where there is none.
 
     `fresh` is a folder that this process has just written: what was hashed then is not hashed again.
+    Of a model that was saved again, `compared` is what became of its weights; with `own_weights` it is its own source,
+    since no other has them.
     """
 
     text: Text
     settings: Settings
     no_source: str = "no source"
     fresh: bool = False
+    own_weights: bool = False
+    compared: SavedWeights | None = None
     reporter: Reporter = field(default_factory=SilentReporter)
     _remembered: dict[str, Any] = field(default_factory=dict)
 
     def lacks(self, need: str) -> str | None:
         """Why `need` (weights, source, code) is unavailable, None when it is available."""
-        return {"weights": self._lacks_weights, "source": self._lacks_source, "code": self._lacks_code}[need]
+        reasons = {
+            "weights": lambda: self._lacks_weights,
+            "source": lambda: self._lacks_source,
+            "code": lambda: self._lacks_code,
+            "tokenizer": lambda: self._lacks_tokenizer,
+        }
+        return reasons[need]()
+
+    @property
+    def no_parity(self) -> str | None:
+        """Why the source does not compute what the folder's model is to compute; None where it does."""
+        if self.own_weights:
+            return self.record.saved.sentence if self.record.saved else "its weights are its own"
+        return None
 
     @cached_property
     def _lacks_weights(self) -> str | None:
@@ -54,6 +90,10 @@ class Subject(Facts):
     def _lacks_code(self) -> str | None:
         error = _failure(lambda: self.code)
         return error or self.code.why_not(self.settings.trust_remote_code)
+
+    @cached_property
+    def _lacks_tokenizer(self) -> str | None:
+        return "the folder has no tokenizer" if not has_tokenizer(self.folder) else None
 
     @cached_property
     def models(self) -> Models:

@@ -55,7 +55,9 @@ def compare_tensors(subject: Subject) -> TensorComparison:
             else:
                 changed[name] = tensor
             advance(info.nbytes)
-    _compare_changed(subject, changed, result)
+    problems = made_otherwise(subject, changed)
+    result.rebuilt = sum(problem is None for problem in problems)
+    result.wrong += [problem for problem in problems if problem is not None]
     return result
 
 
@@ -70,10 +72,11 @@ def _compare_copy(subject: Subject, tensor: TensorPlan) -> str | None:
     return _describe(subject, tensor, expected, actual, position)
 
 
-def _compare_changed(subject: Subject, changed: dict[str, TensorPlan], result: TensorComparison) -> None:
-    """Make the changed tensors once more, and compare what would be written with what is there."""
+def made_otherwise(subject: Subject, changed: dict[str, TensorPlan]) -> list[str | None]:
+    """Make the changed tensors once more, and compare with what is there: what is wrong with each, None for nothing."""
+    problems: list[str | None] = []
     if not changed:
-        return
+        return problems
     words = subject.source_weights.tensors[subject.plan.layout.word_embeddings].shape[0]
     tokens = special_tokens(subject.tokenizer, words, subject.plan.family)
     for entry in tensor_entries(subject.source_weights, subject.plan, subject.options, tokens):
@@ -87,11 +90,10 @@ def _compare_changed(subject: Subject, changed: dict[str, TensorPlan], result: T
             sink = Comparer(subject.weights.read(entry.name), tensor.action not in _COMPUTED, tensor.dtype)
             entry.write(cast("BinaryIO", sink))
             problem = _kept_rows(subject, tensor) or sink.problem
-        if problem is None:
-            result.rebuilt += 1
-        else:
-            problem = _explain_globals(subject, tensor, tokens.first, problem) if is_globals else problem
-            result.wrong.append(f"{tensor.name}: {problem}")
+        if problem is not None and is_globals:
+            problem = _explain_globals(subject, tensor, tokens.first, problem)
+        problems.append(problem and f"{tensor.name}: {problem}")
+    return problems
 
 
 def _kept_rows(subject: Subject, tensor: TensorPlan) -> str | None:
