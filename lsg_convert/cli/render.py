@@ -297,7 +297,8 @@ def record_tables(record: Mapping[str, Any], clean: Clean) -> list[RenderableTyp
         "Verified": verification_text(record.get("verification")),
         "Files": f"{len(files)}, {size_text(sum(file['size'] for file in files.values()))}",
     }
-    return [facts_table(facts, clean), *changes_table(record["changes"], clean)]
+    changes = [] if record.get("saved") else changes_table(record["changes"], clean)
+    return [facts_table(facts, clean), *changes]
 
 
 def next_steps(output: str, auto_class: str) -> str:

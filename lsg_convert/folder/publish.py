@@ -19,6 +19,7 @@ from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import VERIFICATION
 from lsg_convert.folder.integrity import FolderState, check_folder
 from lsg_convert.folder.record import RECORD_NAME, Record, record_text
+from lsg_convert.folder.saved_again import UNKNOWN
 from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.folder.upload import Upload, prepare
 from lsg_convert.sources.hub_client import hub_error, quiet_hub, retrying, without_password
@@ -157,6 +158,11 @@ def _as_published(upload: Upload, repo_id: str) -> Upload:
 
 def _check_saved_again(folder: Path, record: Record) -> None:
     """Raise RequestError for a model that was saved again, but not with all that others need to use it."""
+    if record.saved is not None and record.saved.by == UNKNOWN and record.verification is None:
+        raise RequestError(
+            f"the folder has no {RECORD_NAME}, and its config.json is not as the library saves one.",
+            f"look at it with `lsg-convert verify`, which records what is there; {_OVERRIDE}.",
+        )
     foreign = FolderCode.read(folder, record.converted_family).foreign
     if foreign:
         raise RequestError(f"{foreign[0]} is not the file that ships with lsg-convert, or is missing.", f"{_OVERRIDE}.")

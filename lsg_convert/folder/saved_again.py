@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import LSGConvertError
-from lsg_convert.common.files import parse_json_object, read_json_object, read_limited, safe_file
+from lsg_convert.common.files import parse_json_object, printable, read_json_object, read_limited, safe_file
 from lsg_convert.families import Family, family_of
 from lsg_convert.families.family import LSG_PREFIX
 from lsg_convert.folder.record import RECORD_NAME, Record, read_record
 from lsg_convert.sources.checkpoint import CONFIG_LIMIT
 
 CONFIG = "config.json"
+UNKNOWN = "an unknown program"  # has written a folder that has no record, and is not as the library saves one
 
 
 def is_converted(folder: Path) -> bool:
@@ -47,13 +48,24 @@ def was_saved_since(folder: Path, record: Record) -> bool:
     entry = record.files.get(CONFIG)
     try:
         data = read_limited(safe_file(folder, CONFIG), CONFIG_LIMIT)
-        config = parse_json_object(data, CONFIG)
     except LSGConvertError:
         return False
-    if entry is None or hashlib.sha256(data).hexdigest() == entry.sha256 or family_of_converted(config) is None:
-        return False
-    # Its keys are sorted, which ours are not: an edit by hand, or a bit that flipped, does not look like that.
-    return "transformers_version" in config and data.decode() == json.dumps(config, indent=2, sort_keys=True) + "\n"
+    return entry is not None and hashlib.sha256(data).hexdigest() != entry.sha256 and saved_by(data) is not None
+
+
+def saved_by(data: bytes) -> str | None:
+    """The release of the library that wrote the configuration `data` of a converted model; None where none did.
+
+    Its keys are sorted, which ours are not: an edit by hand, or a bit that flipped, does not look like that.
+    """
+    try:
+        config = parse_json_object(data, CONFIG)
+        as_written = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        release = config.get("transformers_version")
+        is_its = isinstance(release, str) and data == as_written.encode() and family_of_converted(config) is not None
+    except (LSGConvertError, UnicodeEncodeError):
+        return None
+    return f"transformers {printable(release, 40)}" if is_its else None
 
 
 def family_of_converted(config: dict[str, Any]) -> Family | None:

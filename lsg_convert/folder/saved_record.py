@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable, read_json_object, read_start, safe_file
+from lsg_convert.common.files import parse_json_object, printable, read_limited, read_start, safe_file
 from lsg_convert.common.from_json import from_json
 from lsg_convert.common.version import __version__
 from lsg_convert.families import Family
@@ -28,7 +28,14 @@ from lsg_convert.folder.record import (
     file_sha256,
     read_record,
 )
-from lsg_convert.folder.saved_again import CONFIG, family_of_converted, is_converted, was_saved_since
+from lsg_convert.folder.saved_again import (
+    CONFIG,
+    UNKNOWN,
+    family_of_converted,
+    is_converted,
+    saved_by,
+    was_saved_since,
+)
 from lsg_convert.folder.sentence_modules import MODULES
 from lsg_convert.modeling.lsg_options import LSGOptions
 from lsg_convert.plan.layout import configured_length
@@ -89,7 +96,8 @@ def read_converted(folder: Path) -> Record:
 
 def _taken_over(folder: Path, former: Record | None) -> Record:
     """A record of what is there; `former` is the one from before it was saved."""
-    config = read_json_object(safe_file(folder, CONFIG), CONFIG_LIMIT)
+    data = read_limited(safe_file(folder, CONFIG), CONFIG_LIMIT)
+    config = parse_json_object(data, CONFIG)
     family = family_of_converted(config)
     named = config.get("architectures")
     name = str(named[0]).removeprefix("LSG") if isinstance(named, list) and named else "no class"
@@ -128,7 +136,7 @@ def _taken_over(folder: Path, former: Record | None) -> Record:
         changes=former.changes if former else (),
         notes=(),
         files=_known_files(folder, family),
-        saved=SavedAgain(f"transformers {printable(config.get('transformers_version') or '(release unknown)', 40)}"),
+        saved=SavedAgain(saved_by(data) or (former.saved.by if former and former.saved else UNKNOWN)),
     )
 
 

@@ -33,10 +33,10 @@ class SavedWeights:
     @property
     def text(self) -> str:
         """What was found, in a few words."""
-        words = f"{self.equal} tensors have its values"
-        if self.different:
-            words += f", {self.different} differ, by at most {self.largest:.2g}"
-        return words + (f", {self.new} it has not" if self.new else "")
+        words = [f"{self.equal} tensors have its values"] * bool(self.equal)
+        words += [f"{self.different} differ, by at most {self.largest:.2g}"] * bool(self.different)
+        words += [f"{self.new} are new"] * bool(self.new)
+        return ", ".join(words)
 
 
 @dataclass

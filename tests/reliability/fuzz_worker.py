@@ -37,6 +37,7 @@ FOREIGN = {  # the files of each base that somebody else wrote
     "sharded": ("model.safetensors.index.json", "config.json", "model-00001-of-00002.safetensors"),
     "bin": ("pytorch_model.bin",),
     "converted": ("lsg_conversion.json", "config.json", "README.md", "tokenizer_config.json", "model.safetensors"),
+    "saved": ("config.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors"),  # again, by the library
 }  # fmt: skip
 SHORT = ("--max-len", "256", "--block-size", "16", "--sparse-block-size", "16")
 # (base, command, how often)
@@ -50,12 +51,15 @@ COMMANDS: dict[str, tuple[tuple[str, tuple[str, ...], int], ...]] = {
         ("converted", ("inspect", "folder", "--max-len", "512"), 5),
         ("converted", ("push", "folder", "me/x", "--dry-run", "--json"), 14),
         ("converted", ("push", "folder", "me/x", "--dry-run", "--no-verify"), 7),
+        ("saved", ("inspect", "folder", "--json"), 8),
+        ("saved", ("push", "folder", "me/x", "--dry-run", "--json"), 8),
     ),
     "heavy": (
         ("plain", ("folder", *SHORT, "-o", "out", "--no-verify"), 30),
         ("pair", ("folder", *SHORT, "-o", "out", "--no-verify"), 10),
         ("bin", ("inspect", "folder"), 25),
         ("converted", ("verify", "folder", "--level", "integrity", "--json"), 20),
+        ("saved", ("verify", "folder", "--level", "integrity", "--json"), 10),
         ("plain", ("folder", *SHORT, "-o", "out"), 3),
         ("converted", ("verify", "folder", "--level", "exact"), 3),
         ("converted", ("bench", "folder", "--lengths", "32", "--json"), 5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable
@@ -238,7 +239,10 @@ def test_a_conversion_survives_a_bad_day(hub: LoopbackHub, place: Path, tiny: Pa
     environment = hub.environment(place.parent / "cache")
     run = lsg_convert("me/tiny", *LENGTHS, "--output", "bad-day", "--no-verify", cwd=place, **environment)
     assert run.code == 0, run.output
-    differing = {"README.md", "lsg_conversion.json"}  # they say where the source is from
+    differing = {"README.md", "lsg_conversion.json", "config.json"}  # they say where the source is from
+    configs = [json.loads((folder / "config.json").read_text()) for folder in (place / "bad-day", converted)]
+    assert [config.pop("lsg_source")["name"] for config in configs] == ["tiny", "tiny-bert"]
+    assert configs[0] == configs[1]
     bad_day, good_day = tree(place / "bad-day"), tree(converted)
     assert {k: v for k, v in bad_day.items() if k not in differing} == {
         k: v for k, v in good_day.items() if k not in differing

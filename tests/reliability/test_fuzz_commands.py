@@ -64,7 +64,11 @@ def bases(checkpoint: Callable[..., Path], _converted: Path, tmp_path_factory: p
     pickled = Path(shutil.copytree(checkpoint("bert"), place / "bin"))
     (pickled / "model.safetensors").unlink()
     torch.save(tensors, pickled / "pytorch_model.bin")
-    shutil.copytree(_converted, place / "converted")
+    saved = shutil.copytree(shutil.copytree(_converted, place / "converted"), place / "saved")
+    (saved / "lsg_conversion.json").unlink()
+    (saved / "README.md").unlink()
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     return place
 
 

@@ -211,6 +211,15 @@ class TestRecognition:
         assert read_converted(folder).saved is None
         assert verify(folder, level="integrity")["files"].status == "failed"
 
+    def test_a_folder_without_its_record_is_said_to_be_that(self, breakable: Maker) -> None:
+        made = breakable(*MLM)
+        (made.folder / RECORD_NAME).unlink()
+        record = read_converted(made.folder)
+        assert record.saved is not None and record.saved.by == "an unknown program"
+        report = verify(made.folder, made.source)
+        assert "saved since, not trained" in (report["tensors"].measured or "")
+        assert report["parity, as shipped"].status == "passed"
+
     @pytest.mark.parametrize(
         "config",
         [{}, {"model_type": "bert"}, {"model_type": "lsg-quasar", "block_size": 1, "num_global_tokens": 0}],
