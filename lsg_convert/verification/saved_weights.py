@@ -35,7 +35,7 @@ def subject_of_saved(subject: Subject) -> Subject:
     except LSGConvertError as error:
         return _by_its_own_weights(subject, subject.record, None, f"compared with nothing: {error.message}")
     name = source.repo_id or source.name
-    trained = found.different > 0
+    trained = found.different > 0 or found.new > 0  # a new head computes what no head of the source does
     record = replace(subject.record, saved=SavedAgain(saved.by, trained, name))
     if trained or not found.equal:
         return _by_its_own_weights(subject, record, found, f"compared with {name}")

@@ -13,13 +13,15 @@ import pytest
 import torch
 import transformers
 
-from lsg_convert import verify
+from lsg_convert import convert, verify
+from lsg_convert.bench.run import run_benchmark
 from lsg_convert.common.errors import RequestError
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.record import RECORD_NAME, read_record
 from lsg_convert.folder.saved_again import is_converted
 from lsg_convert.folder.saved_record import read_converted
 from lsg_convert.verification.report import Report
+from tests.tiny import make_pair
 from tests.verify.conftest import OPTIONS, Converted
 from tests.verify.plant import edit_json
 
@@ -85,12 +87,15 @@ class TestVerify:
         folder = save(made, made.folder)
         assert "bit for bit" in (folder / "README.md").read_text()
         assert read_converted(folder).saved is not None
+        with (folder / "README.md").open("a") as card_file:
+            card_file.write("\nMy own words.\n")
         report = verify(folder)  # the old record still knows the way to the source
         assert passed(report) == ALWAYS
         assert report["tensors"].values["different"] > 30
         card = (folder / "README.md").read_text()
         assert "bit for bit" not in card and "not trained further" not in card
         assert "trained since: compared with" in card and "parity, as shipped | trained since" in card
+        assert card.endswith("\nMy own words.\n")
         record = read_record(folder)
         assert record.saved is not None and record.saved.trained is True
         assert record.files["model.safetensors"].size == (folder / "model.safetensors").stat().st_size
@@ -103,6 +108,16 @@ class TestVerify:
         report = verify(save(made, tmp_path / "saved", part=None), made.source)
         assert passed(report) == ALWAYS | {"parity, as shipped", "tensors"}
         assert "saved since, not trained" in (report["tensors"].measured or "")
+
+    def test_a_new_head_is_not_held_against_one_that_was_drawn_at_random(
+        self, converted: Maker, tmp_path: Path
+    ) -> None:
+        made = converted(*MLM)
+        folder = save(made, tmp_path / "saved", "AutoModelForSequenceClassification", part=None)
+        report = verify(folder, made.source, level="exact")
+        assert not report.failed, report.sentence
+        assert report["tensors"].values["different"] == 0
+        assert "4 are new" in (report["tensors"].measured or "")  # classifier and pooler, weight and bias each
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     def test_saved_in_another_type_it_is_its_source_rounded(
@@ -154,6 +169,23 @@ class TestVerify:
         assert passed(report) >= {"modeling code", "loading", "parity, without globals", "finite and deterministic"}
         assert report["tensors"].values["different"] >= 1
 
+    def test_a_pair(self, tmp_path: Path) -> None:
+        source = make_pair("bert", "bert", tmp_path / "source")
+        folder = convert(source, output=tmp_path / "converted", verify=False, **OPTIONS).output
+        model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True)
+        model.encoder.get_input_embeddings().weight.data += 0.01
+        model.save_pretrained(tmp_path / "trained")
+        transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "trained")
+        record = read_converted(tmp_path / "trained")
+        assert (record.family, record.source_max_len, record.max_len) == ("encoder-decoder/bert", 64, 136)
+        report = verify(tmp_path / "trained", source)
+        assert not report.failed, report
+        assert report["tensors"].values["different"] >= 1
+
+    def test_it_can_be_measured(self, converted: Maker, tmp_path: Path) -> None:
+        found = run_benchmark(save(converted(*MLM), tmp_path / "trained"), lengths=[32], rounds=1)
+        assert found.as_dict()
+
     def test_a_missing_tokenizer_is_said_once(self, converted: Maker, tmp_path: Path) -> None:
         made = converted(*MLM)
         folder = save(made, tmp_path / "trained")
@@ -174,8 +206,18 @@ class TestVerify:
         assert report["loading"].status == report["attention by definition"].status == "not run"
         assert not (tmp_path / "ran").exists()
 
-    def test_a_wrong_kernel_is_still_found(self, converted: Maker, tmp_path: Path) -> None:
-        """What training cannot change is judged: a configuration that masks what the model does not."""
+    def test_code_that_computes_something_else_is_found(self, converted: Maker, tmp_path: Path) -> None:
+        """What training cannot change is judged: with these weights the library's own model says otherwise."""
+        made = converted(*MLM)
+        folder = save(made, tmp_path / "trained")
+        with (folder / "modeling_lsg_bert.py").open("a") as code:
+            code.write("\n_forward = LSGSelfAttention.forward\n")
+            code.write("LSGSelfAttention.forward = lambda self, *a, **k: (_forward(self, *a, **k)[0] * 1.01, None)\n")
+        report = verify(folder, made.source, level="exact", trust_remote_code=True)
+        found = report["parity, without globals"]
+        assert found.status == "failed" and found.values["max_abs"] > 1e-4, found
+
+    def test_a_config_that_contradicts_the_weights_is_found(self, converted: Maker, tmp_path: Path) -> None:
         made = converted(*MLM)
         folder = save(made, tmp_path / "trained")
         edit_plain(folder / "config.json", max_position_embeddings=100)
