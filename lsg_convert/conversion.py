@@ -186,7 +186,7 @@ def _write_folder(
     from lsg_convert.verification.texts import load_text
 
     copy_auxiliary_files(source.folder, folder, plan.max_len, auxiliary)
-    config = plan.config | {"lsg_code": code_name(plan.family, plan.lsg.attention_backend)}
+    config = plan.config | {"lsg_code": code_name(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type)}
     config |= origin_fields(source, plan, options)
     write_json(folder / "config.json", config)
     with reporter.stage("Reading the tokenizer"):
@@ -197,7 +197,7 @@ def _write_folder(
         name_opening_token(folder, special_tokens.first)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
-    for name, code in modeling_files(plan.family, plan.lsg.attention_backend).items():
+    for name, code in modeling_files(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type).items():
         (folder / name).write_bytes(code)
     hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
     draw_attention(folder, plan.lsg)

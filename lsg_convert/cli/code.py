@@ -9,7 +9,7 @@ import typer
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
-from lsg_convert.modeling.lsg_options import BackendName
+from lsg_convert.modeling.lsg_options import BackendName, SparsityType
 
 Family = Annotated[
     str,
@@ -35,12 +35,14 @@ AttentionBackend = Annotated[
         help="Put the code of an optional backend in: flex (FlexAttention, for GPUs), cpp (a C++ kernel, for CPUs).",
     ),
 ]
+SparsityTypeOption = Annotated[SparsityType, typer.Option(help="lsh: put the code of this sparsity type in.")]
 
 
 def code(
     family: Family,
     output: Output = None,
     attention_backend: AttentionBackend = "auto",
+    sparsity_type: SparsityTypeOption = "norm",
     json: p.Json = False,
     quiet: p.Quiet = False,
 ) -> None:
@@ -60,7 +62,7 @@ def code(
         from lsg_convert.folder.remote_code import modeling_files, write_code
 
         found = require_family(family)
-        ((name, content),) = modeling_files(found, attention_backend).items()
+        ((name, content),) = modeling_files(found, attention_backend, sparsity_type).items()
         if output is not None:
             write_code(output, content)
     payload = {

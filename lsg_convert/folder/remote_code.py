@@ -1,7 +1,7 @@
 """The code that comes with a folder: one file, generated from the modules in `modeling/`.
 
 What few need is not in it unless it is asked for: the attention backends `flex` (FlexAttention, for GPUs) and `cpp` (a
-C++ kernel, for CPUs).
+C++ kernel, for CPUs), and the sparsity type `lsh`.
 """
 
 from __future__ import annotations
@@ -19,27 +19,35 @@ from lsg_convert.folder.code_generator import Generated, Sources, generate
 from lsg_convert.folder.code_imports import WIDTH
 
 MODELING = Path(__file__).parents[1] / "modeling"
-# Attention backends that are left out of the file unless they are asked for, and the module that holds each.
+# Values of options whose code is left out of the file unless they are asked for, and the module that holds each.
 OPTIONAL_BACKENDS = {"flex": "lsg_flex", "cpp": "lsg_cpp"}
+OPTIONAL_TYPES = {"lsh": "lsg_hashing"}
 _UNNAMED = 'LSG_CODE = ""'
 _REGISTER = ("lsg_register", "register_classes")
 
 
-def modeling_files(family: Family, attention_backend: str = "auto") -> dict[str, bytes]:
-    """The code of a folder of this family, by file name: one file, without the optional backends not asked for."""
-    optional = attention_backend if attention_backend in OPTIONAL_BACKENDS else None
-    return {f"{family.modeling_file}.py": _code(family.model_type, optional).encode()}
+def modeling_files(
+    family: Family, attention_backend: str = "auto", sparsity_type: str | None = "norm"
+) -> dict[str, bytes]:
+    """The code of a folder of this family, by file name: one file, without the optional parts not asked for."""
+    backend = attention_backend if attention_backend in OPTIONAL_BACKENDS else None
+    kind = sparsity_type if sparsity_type in OPTIONAL_TYPES else None
+    return {f"{family.modeling_file}.py": _code(family.model_type, backend, kind).encode()}
 
 
-def code_name(family: Family, attention_backend: str) -> str:
+def code_name(family: Family, attention_backend: str, sparsity_type: str | None = "norm") -> str:
     """What the code calls itself, and a folder's configuration calls it."""
-    (code,) = modeling_files(family, attention_backend).values()
+    (code,) = modeling_files(family, attention_backend, sparsity_type).values()
     return code.decode().partition(_UNNAMED[:-1])[2].partition('"')[0]
 
 
 def ships(family: Family, name: str, code: bytes) -> bool:
-    """Whether this is, byte for byte, what comes with a folder of this family, with any backend."""
-    return any(modeling_files(family, backend).get(name) == code for backend in ("auto", *OPTIONAL_BACKENDS))
+    """Whether this is, byte for byte, what comes with a folder of this family, with any optional parts."""
+    return any(
+        modeling_files(family, backend, kind).get(name) == code
+        for kind in ("norm", *OPTIONAL_TYPES)
+        for backend in ("auto", *OPTIONAL_BACKENDS)
+    )
 
 
 def write_code(path: Path, code: bytes) -> None:
@@ -64,14 +72,15 @@ def write_code(path: Path, code: bytes) -> None:
 
 
 @lru_cache(maxsize=64)
-def _code(name: str, optional: str | None) -> str:
+def _code(name: str, backend: str | None, kind: str | None) -> str:
     family = family_named(name)
     assert family is not None
-    left_out = [backend for backend in OPTIONAL_BACKENDS if backend != optional]
+    optional = OPTIONAL_BACKENDS | OPTIONAL_TYPES
+    left_out = [value for value in optional if value not in (backend, kind)]
     sources = Sources(
         MODELING,
-        left_out=[OPTIONAL_BACKENDS[backend] for backend in left_out],
-        constants={"BACKENDS_LEFT_OUT": _tuple(left_out)},
+        left_out=[optional[value] for value in left_out],
+        constants={"LEFT_OUT": _tuple(left_out)},
     )
     roots = [
         (family.modeling_file, name)
@@ -89,7 +98,8 @@ def _code(name: str, optional: str | None) -> str:
             *("", "", *lines),
         ]
     generated = generate(sources, [*roots, _REGISTER])
-    command = f"lsg-convert code {name}" + (f" --attention-backend {optional}" if optional else "")
+    asked = [("attention-backend", backend), ("sparsity-type", kind)]
+    command = " ".join([f"lsg-convert code {name}", *(f"--{option} {value}" for option, value in asked if value)])
     header = _header(sources.module(family.modeling_file).doc, generated, command, left_out)
     code = "\n".join([generated.imports, "", generated.body, "", "", *lines, ""])
     digest = hashlib.sha256(code.encode()).hexdigest()[:16]
@@ -103,8 +113,8 @@ def _header(doc: str, generated: Generated, command: str, left_out: list[str]) -
         f"{', '.join(generated.modules)}, in this order. `{command}` makes it again: change it there rather than here."
     )
     missing = (
-        f"Left out, as few need it: attention_backend {' and '.join(map(repr, left_out))}. "
-        "`lsg-convert ... --attention-backend NAME` writes a folder that has one of them."
+        f"Left out, as few need it: {', '.join(map(repr, left_out))}, values of attention_backend or sparsity_type. "
+        "Converting with one of them writes a folder that has its code."
     )
     filled = [textwrap.fill(part, WIDTH, break_long_words=False, break_on_hyphens=False) for part in (origin, missing)]
     return '"""' + "\n\n".join([doc.partition("\n")[0], *filled]) + '\n"""'

@@ -11,23 +11,23 @@ no key outside the sequence ever needs a mask. Nothing here is as large as T x T
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .lsg_bias import PositionBias
 from .lsg_cpp import attend_by_cpp, cpp_obstacle
 from .lsg_eager import is_eager_on_cpu
 from .lsg_flex import attend_by_flex, flex_obstacle
 from .lsg_options import LSGOptions
-from .lsg_scores import LayerCall, fold, make_attn_bias
+from .lsg_scores import LayerCall, fold
 from .lsg_selection import select_sparse_tokens
 from .lsg_training import attend_to_train, training_obstacle
 from .lsg_windows import AttentionPlan
 
-__all__ = ["BACKENDS", "AttentionPlan", "LSGOptions", "PositionBias", "lsg_attention"]
+__all__ = ["BACKENDS", "AttentionPlan", "LSGOptions", "lsg_attention"]
 
 
 def lsg_attention(
@@ -37,7 +37,7 @@ def lsg_attention(
     plan: AttentionPlan,
     scale: float,
     dropout_p: float = 0.0,
-    position_bias: PositionBias | None = None,
+    position_bias: Any = None,
 ) -> Tensor:
     """Attention context [B, H, G + T, D] of query, key and value [B, H, G + T, D].
 
@@ -46,13 +46,13 @@ def lsg_attention(
     Raises:
         ValueError: the backend that the options ask for cannot compute this.
     """
-    call = LayerCall(plan, scale, dropout_p, position_bias)
+    call = LayerCall(plan, scale, dropout_p)
+    if position_bias is not None:
+        call = position_bias.added_to(call)
     if plan.is_dense:
-        bias = None if position_bias is None else position_bias.dense(plan.num_globals, plan.num_tokens)
-        return _sdpa(query, key, value, make_attn_bias(plan.every_key, bias, query.dtype), call)
+        return _sdpa(query, key, value, call.dense_attn_bias(query.dtype), call)
     if plan.options.has_sparse:
-        sparse = select_sparse_tokens(query, key, value, plan, scale, position_bias is not None)
-        call = call._replace(sparse=sparse)
+        call = replace(call, sparse=select_sparse_tokens(query, key, value, plan, scale))
     parts = _attend_parts(query, key, value, call)
     if torch.is_grad_enabled() or not is_eager_on_cpu(query.device):
         return torch.cat([part.transpose(1, 2) for part in parts], dim=1).transpose(1, 2)
@@ -68,11 +68,8 @@ def lsg_attention(
 def _attend_parts(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Contexts [B, H, part, D] of the globals' queries, then of the tokens', in order."""
     if call.plan.num_globals:
-        plan, bias = call.plan, None
-        if call.position_bias is not None:
-            bias = call.position_bias.of_globals(plan.num_globals, plan.num_tokens)
-        bias = make_attn_bias(plan.every_key, bias, query.dtype)
-        yield _sdpa(query[:, :, : plan.num_globals], key, value, bias, call)
+        bias = call.dense_attn_bias(query.dtype, globals_only=True)
+        yield _sdpa(query[:, :, : call.plan.num_globals], key, value, bias, call)
     yield from _choose_backend(query, key, value, call).attend(query, key, value, call)
 
 

@@ -1,12 +1,16 @@
 """Relative position bias for LSG attention: what T5-like models add to their scores instead of embedding positions."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from .lsg_eager import needs_gradients
+from .lsg_scores import LayerCall, fold, mask_bias
+from .lsg_sequence import Sequence
+from .lsg_windows import Window
 
 
 class PositionBias:
@@ -29,6 +33,10 @@ class PositionBias:
         self.global_has_position = global_has_position
         self._by_distance: Tensor | None = None
         self._backwards: Tensor | None = None
+
+    def added_to(self, call: LayerCall) -> "BiasedCall":
+        """The call, with this bias."""
+        return BiasedCall(call.plan, call.scale, call.dropout_p, call.sparse, position_bias=self)
 
     def by_distance(self, num_tokens: int) -> Tensor:
         """[H, 2T - 1]: the bias at distances -(T - 1) ... T - 1: nothing else is ever asked of `relative`."""
@@ -66,14 +74,6 @@ class PositionBias:
         Returns [B or 1, H, count, block, W].
         """
         return self._of_positions(query_position, key_position, num_globals, num_tokens)
-
-    def zero_gradients(self) -> tuple[Tensor, Tensor]:
-        """Zeros, float32, to which `accumulate_grad` adds: for `by_distance`, for `globals`."""
-        assert self._by_distance is not None
-        by_distance, globals_ = (
-            torch.zeros_like(part, dtype=torch.float32) for part in (self._by_distance, self.globals)
-        )
-        return by_distance, globals_
 
     def accumulate_grad(
         self,
@@ -115,3 +115,45 @@ class PositionBias:
             bias = rows[head, query[..., :1] - key + (num_tokens - 1)].transpose(-1, -2)
         towards_globals = self.globals.view(-1, *[1] * (key.dim() - 1)).expand(*bias.shape[:-1], num_globals - start)
         return torch.cat([bias[..., :start], towards_globals, bias[..., start:]], dim=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiasedCall(LayerCall):
+    """A call of the attention with a position bias: what is added to its scores is that, and its masks."""
+
+    position_bias: PositionBias
+
+    def attn_bias(self, window: Window, dtype: torch.dtype) -> Tensor | None:
+        """What to add to the scores of a window, [B · num_blocks or 1, H, block_size, W]."""
+        bias = self.position_bias.window(*self._positions(window), self.plan.num_globals, self.plan.num_tokens)
+        bias = fold(bias if bias.shape[2] == 1 else bias.expand(self.plan.batch_size, *bias.shape[1:]))
+        return mask_bias(self.kept(window), dtype, bias)
+
+    def dense_attn_bias(self, dtype: torch.dtype, globals_only: bool = False) -> Tensor | None:
+        """The same where all queries attend to every key, [B or 1, H, G + T, G + T]; or those of globals."""
+        of = self.position_bias.of_globals if globals_only else self.position_bias.dense
+        return mask_bias(self.plan.every_key, dtype, of(self.plan.num_globals, self.plan.num_tokens))
+
+    def bias_tensors(self) -> tuple[Tensor, ...]:
+        """By distance, and towards globals."""
+        return self.position_bias.by_distance(self.plan.num_tokens), self.position_bias.globals
+
+    def accumulate_bias_grad(self, window: Window, gradient: Tensor, *grad_bias: Tensor) -> None:
+        """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`."""
+        self.position_bias.accumulate_grad(gradient, *self._positions(window), self.plan.num_globals, *grad_bias)
+
+    def _positions(self, window: Window) -> tuple[Tensor, Tensor]:
+        """Positions of queries, long [num_blocks, block_size], and of their keys, globals apart, long
+        [B or 1, H or 1, num_blocks, W - G]; of one block alone if the others' are the same, shifted.
+        """
+        sparse, options = None if self.sparse is None else self.sparse.position, self.plan.options
+        # A global with a position is as far from each block as its position tells.
+        if not self.position_bias.global_has_position and (sparse is None or sparse.dim() < 3):
+            window = Window(window.block, 1, *window[2:])
+        tokens = torch.arange(self.plan.num_tokens, device=self.plan.device)
+        queries = tokens[window.block * options.block_size :][: window.num_blocks * options.block_size]
+        keys = tokens[None, None]
+        if sparse is not None:
+            sparse = sparse.reshape(*[1] * (3 - sparse.dim()), *sparse.shape)
+            keys = keys.expand(*sparse.shape[:2], -1)
+        return queries.unflatten(0, (window.num_blocks, -1)), Sequence(keys, sparse, 0, options).gather(window)

@@ -51,7 +51,7 @@ def attend_by_cpp(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) ->
     batch_size, num_heads, _, width = query.shape
     block_size, windows = call.plan.options.block_size, call.plan.windows
     # Masks are small. A bias is not, and exists for one window at a time.
-    at_once = WINDOWS_AT_ONCE if call.position_bias is None else 1
+    at_once = 1 if call.bias_tensors() else WINDOWS_AT_ONCE
     for start in range(0, len(windows), at_once):
         some = windows[start : start + at_once]
         biases = [_attn_bias_rows(call, window, batch_size, num_heads) for window in some]

@@ -8,10 +8,11 @@ MAX_GLOBAL_TOKENS = 512
 SparsityType = Literal["norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none"]
 SPARSITY_TYPES: tuple[SparsityType, ...] = get_args(SparsityType)
 PUBLISHED_PREFIX = "lsg"  # `base_model_prefix` in configurations made by lsg-converter
-BACKENDS_LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which it does not have
+LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which values of options it does not have the code for
 LSG_CODE = ""  # and here which code it is, by its content; the folder's configuration names it too
 BackendName = Literal["auto", "sdpa", "flex", "cpp"]
 ATTENTION_BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
+LEAST = {"block_size": 1, "sparse_block_size": 0, "sparsity_factor": 0, "num_global_tokens": 0, "lsh_num_pre_rounds": 0}
 
 
 @dataclass(frozen=True)
@@ -113,41 +114,26 @@ class LSGOptions:
             value, kind = getattr(self, field.name), int if field.default is None else type(field.default)
             is_absent = value is None and field.default is None
             self._require(is_absent or type(value) is kind, field.name, kinds[kind])
-        self._require(self.block_size >= 1, "block_size", "must be at least 1")
-        self._require(self.sparse_block_size >= 0, "sparse_block_size", "must not be negative")
-        self._require(self.sparsity_factor >= 0, "sparsity_factor", "must not be negative")
+        for name, least in LEAST.items():
+            self._require(getattr(self, name) >= least, name, f"must be at least {least}")
         self._require(
-            0 <= self.num_global_tokens <= MAX_GLOBAL_TOKENS, "num_global_tokens", f"must be 0 to {MAX_GLOBAL_TOKENS}"
+            self.num_global_tokens <= MAX_GLOBAL_TOKENS, "num_global_tokens", f"must be at most {MAX_GLOBAL_TOKENS}"
         )
-        self._require(self.lsh_num_pre_rounds >= 0, "lsh_num_pre_rounds", "must not be negative")
-        self._require(self.sparsity_type in SPARSITY_TYPES, "sparsity_type", f"must be one of {SPARSITY_TYPES}")
-        self._require(
-            self.attention_backend in ATTENTION_BACKENDS, "attention_backend", f"must be one of {ATTENTION_BACKENDS}"
-        )
-        self._require(
-            self.attention_backend not in BACKENDS_LEFT_OUT,
-            "attention_backend",
-            "it is not in this folder's code; choose 'auto' or 'sdpa', or convert the folder again with "
-            f"`lsg-convert FOLDER --attention-backend {self.attention_backend}`",
-        )
+        for name, allowed in (("sparsity_type", SPARSITY_TYPES), ("attention_backend", ATTENTION_BACKENDS)):
+            value = getattr(self, name)
+            self._require(value in allowed, name, f"must be one of {allowed}")
+            remedy = f"`lsg-convert FOLDER --{name.replace('_', '-')} {value}` writes a folder that has"
+            self._require(value not in LEFT_OUT, name, f"this folder has no code for it; {remedy}")
         if not self.has_sparse:
             return
-        self._require(
-            self.block_size % self.sparsity_factor == 0,
-            "sparsity_factor",
-            f"must divide block_size={self.block_size}",
-        )
-        if self.sparsity_type in ("norm", "lsh") and self.sparsity_factor > 1:
+        block, factor, segment = self.block_size, self.sparsity_factor, self.segment_length
+        self._require(block % factor == 0, "sparsity_factor", f"must divide block_size={block}")
+        if self.sparsity_type in ("norm", "lsh") and factor > 1:
+            here = f"with sparsity_type={self.sparsity_type!r}"
+            fits = f"must divide block_size={block} or exceed it {here}"
+            self._require(block % segment == 0, "sparse_block_size", fits)
             self._require(
-                self.block_size % self.segment_length == 0,
-                "sparse_block_size",
-                f"must divide block_size={self.block_size} or exceed it with sparsity_type={self.sparsity_type!r}",
-            )
-            self._require(
-                self.segment_length % self.sparsity_factor == 0,
-                "sparse_block_size",
-                f"must be a multiple of sparsity_factor={self.sparsity_factor} "
-                f"with sparsity_type={self.sparsity_type!r}",
+                segment % factor == 0, "sparse_block_size", f"must be a multiple of sparsity_factor={factor} {here}"
             )
         strided = self.sparsity_type in ("stride", "block_stride")
         if strided and num_heads is not None and self.sparsity_factor > num_heads:

@@ -37,16 +37,11 @@ class Sequence:
 
 
 class _Spans:
-    """A sequence [B, H, L, ...] of which overlapping spans are taken, each ``shift`` further on than the one before.
-
-    In training, single spans are put together from pieces that are cut once: the gradients of slices would each be as
-    long as the sequence, and training time quadratic in it.
-    """
+    """A sequence [B, H, L, ...] of which overlapping spans are taken, each ``shift`` further on than the one before."""
 
     def __init__(self, sequence: Tensor, shift: int) -> None:
         self.sequence = sequence
         self.shift = shift
-        self.pieces = sequence.unsqueeze(2).split(shift, dim=3) if sequence.requires_grad else ()
 
     def take(self, span: tuple[int, int], count: int) -> list[Tensor]:
         """Parts of ``count`` spans, each [B, H, count, part, ...]."""
@@ -56,11 +51,4 @@ class _Spans:
         if count > 1:
             reached = self.sequence[:, :, first : last + (count - 1) * self.shift]
             return [reached.unfold(2, last - first, self.shift).movedim(-1, 3)]
-        if not self.pieces:
-            return [self.sequence[:, :, None, first:last]]
-        parts = []
-        for i in range(first // self.shift, -(-last // self.shift)):
-            start, stop = max(first - i * self.shift, 0), min(last - i * self.shift, self.shift)
-            whole = start == 0 and stop == self.shift
-            parts.append(self.pieces[i] if whole else self.pieces[i][:, :, :, start:stop])
-        return parts
+        return [self.sequence[:, :, None, first:last]]

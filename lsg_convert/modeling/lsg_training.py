@@ -32,7 +32,7 @@ def attend_to_train(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) 
     """Context [B, H, T, D] of the tokens' queries, of query, key and value [B, H, G + T, D]."""
     sparse = (None, None) if call.sparse is None else (call.sparse.key, call.sparse.value)
     seed = int(torch.randint(2**62, (), device="cpu")) if call.dropout_p else None
-    yield _RecomputedBlocks.apply(query, key, value, *sparse, *call.bias_tensors(), call, seed)
+    yield _RecomputedBlocks.apply(query, key, value, *sparse, call, seed, *call.bias_tensors())
 
 
 class _RecomputedBlocks(torch.autograd.Function):
@@ -44,14 +44,13 @@ class _RecomputedBlocks(torch.autograd.Function):
         value: Tensor,
         sparse_key: Tensor | None,
         sparse_value: Tensor | None,
-        bias_by_distance: Tensor | None,
-        bias_of_globals: Tensor | None,
         call: LayerCall,
         seed: int | None,
+        *bias_tensors: Tensor,
     ) -> Tensor:
         """Context [B, H, T, D] of the tokens' queries."""
         ctx.call, ctx.seed = call, seed
-        ctx.step_by_step = seed is not None or any(ctx.needs_input_grad[5:7])
+        ctx.step_by_step = seed is not None or any(ctx.needs_input_grad[7:])
         num_globals = call.plan.num_globals
         keys, values = call.sequence(key, sparse_key), call.sequence(value, sparse_value)
         context = query.new_empty(query.shape[0], query.shape[2] - num_globals, query.shape[1], query.shape[3])
@@ -83,9 +82,7 @@ class _RecomputedBlocks(torch.autograd.Function):
         grad_query, grad_key, grad_value = (torch.zeros_like(part) for part in (query, key, value))
         grad_sparse = [None if part is None else torch.zeros_like(part) for part in (sparse_key, sparse_value)]
         key_grads, value_grads = call.sequence(grad_key, grad_sparse[0]), call.sequence(grad_value, grad_sparse[1])
-        grad_bias = (
-            call.position_bias.zero_gradients() if call.position_bias and any(ctx.needs_input_grad[5:7]) else None
-        )
+        grad_bias = [torch.zeros_like(part, dtype=torch.float32) for part in call.bias_tensors()]
         dropout = _Dropout(call.dropout_p, ctx.seed)
         for i, window in enumerate(call.plan.windows):
             queries = call.plan.queries(window)
@@ -94,8 +91,7 @@ class _RecomputedBlocks(torch.autograd.Function):
             outcome = (gradient[:, :, tokens], context[:, :, tokens])
             if ctx.step_by_step:
                 *block_grads, grad_scores = _gradients(*outcome, *block, call, window, dropout)
-                if grad_bias is not None:
-                    call.accumulate_bias_grad(window, grad_scores, *grad_bias)
+                call.accumulate_bias_grad(window, grad_scores, *grad_bias)
             else:
                 block_grads = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
                     outcome[0], *block, outcome[1], sums[i], 0.0, False,
@@ -104,7 +100,7 @@ class _RecomputedBlocks(torch.autograd.Function):
             grad_query[:, :, queries] = block_grads[0]
             key_grads.accumulate_grad(window, block_grads[1])
             value_grads.accumulate_grad(window, block_grads[2])
-        return grad_query, grad_key, grad_value, *grad_sparse, *(grad_bias or (None, None)), None, None
+        return grad_query, grad_key, grad_value, *grad_sparse, None, None, *grad_bias
 
 
 class _Dropout:

@@ -34,6 +34,14 @@ def folder(checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     return output
 
 
+@pytest.fixture(scope="module")
+def folder_with_lsh(checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its code has every selection."""
+    output = tmp_path_factory.mktemp("t5") / "lsg-t5-lsh"
+    convert(checkpoint("t5"), output=output, verify=False, sparsity_type="lsh", **OPTIONS)
+    return output
+
+
 def encoder(folder: Path, model_class: Any = AutoModelForTextEncoding, **options: Any) -> Any:
     """The encoder alone, with a bias towards globals that has been trained."""
     model = model_class.from_pretrained(folder, trust_remote_code=True, **options).eval()
@@ -73,9 +81,10 @@ def test_buckets_are_the_librarys(num_buckets: int, max_distance: int) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("factor", [1, 2, 4])
 @pytest.mark.parametrize("selection", SPARSITY_TYPES)
-def test_every_selection_equals_the_oracle(folder: Path, selection: str, factor: int) -> None:
+def test_every_selection_equals_the_oracle(folder_with_lsh: Path, selection: str, factor: int) -> None:
     """Layer by layer, on the same queries, keys and values: of two keys nearly as long, rounding may choose either."""
-    model = encoder(folder, sparsity_type=selection, sparsity_factor=factor)
+    code = run_code(folder_with_lsh / "modeling_lsg_t5.py")
+    model = encoder(folder_with_lsh, code.LSGT5EncoderModel, sparsity_type=selection, sparsity_factor=factor)
     calls: list[torch.Tensor] = []
 
     def compared(*arguments: Any) -> torch.Tensor:

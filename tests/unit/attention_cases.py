@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lsg_convert.modeling.lsg_attention import AttentionPlan, LSGOptions, PositionBias, lsg_attention
+from lsg_convert.modeling.lsg_attention import AttentionPlan, LSGOptions, lsg_attention
+from lsg_convert.modeling.lsg_bias import PositionBias
 from lsg_convert.verification.oracle import dense_lsg_attention
 
 SELECTIONS = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")

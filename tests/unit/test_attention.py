@@ -297,7 +297,7 @@ def test_all_blocks_in_one_call_is_the_same(monkeypatch):
     expected = [case.shipped() for case in cases]
     monkeypatch.setattr("lsg_convert.modeling.lsg_windows.is_eager_on_cpu", lambda device: False)
     monkeypatch.setattr("lsg_convert.modeling.lsg_attention.is_eager_on_cpu", lambda device: False)
-    monkeypatch.setattr("lsg_convert.modeling.lsg_selection.is_eager_on_cpu", lambda device: False)
+    monkeypatch.setattr("lsg_convert.modeling.lsg_hashing.is_eager_on_cpu", lambda device: False)
     for case, context in zip(cases, expected, strict=True):
         assert_close(case.visible(case.shipped()), case.visible(context))
 

@@ -17,7 +17,7 @@ from lsg_convert.folder.remote_code import OPTIONAL_BACKENDS, code_name, modelin
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = [*FAMILIES.values(), *PAIRS.values()]
 BACKENDS = ("auto", *OPTIONAL_BACKENDS)
-LINES_OF_BERT = 1950
+LINES_OF_BERT = 1780
 
 Generate = Callable[..., Generated]
 
@@ -44,8 +44,8 @@ def run(made: Generated) -> dict[str, object]:
     return scope
 
 
-def code_of(family: Family, backend: str = "auto") -> str:
-    (code,) = modeling_files(family, backend).values()
+def code_of(family: Family, backend: str = "auto", kind: str = "norm") -> str:
+    (code,) = modeling_files(family, backend, kind).values()
     return code.decode()
 
 
@@ -176,6 +176,17 @@ class TestFiles:
 
     def test_bert_is_not_long(self) -> None:
         assert code_of(FAMILIES["bert"]).count("\n") <= LINES_OF_BERT
+
+    def test_lsh_is_in_it_only_if_asked_for(self) -> None:
+        bert = FAMILIES["bert"]
+        without, with_lsh = code_of(bert), code_of(bert, kind="lsh")
+        assert "_bucket_sums" not in without and 'LEFT_OUT: tuple[str, ...] = ("flex", "cpp", "lsh")' in without
+        assert "_bucket_sums" in with_lsh and "lsg-convert code bert --sparsity-type lsh" in with_lsh.replace("\n", " ")
+        assert ships(bert, f"{bert.modeling_file}.py", code_of(bert, "cpp", "lsh").encode())
+
+    def test_position_bias_is_in_it_only_where_it_is_used(self) -> None:
+        holders = {name for name, family in FAMILIES.items() if "class PositionBias" in code_of(family)}
+        assert holders == {"mpnet", "t5", "mt5", "umt5"}
 
     def test_optional_backends_are_in_it_only_if_asked_for(self) -> None:
         bert = FAMILIES["bert"]

@@ -11,7 +11,7 @@ from .attention_cases import SCALE, SELECTIONS, make_case, options_of
 
 
 def select(case):
-    return select_sparse_tokens(case.query, case.key, case.value, case.plan, SCALE, with_position=True)
+    return select_sparse_tokens(case.query, case.key, case.value, case.plan, SCALE)
 
 
 def test_norm_takes_the_largest_keys_of_each_segment():
