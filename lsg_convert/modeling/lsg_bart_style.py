@@ -9,20 +9,12 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from .lsg_encoder import (
-    LSGEncoder,
-    check_length,
-    format_output,
-    refuse_head_mask,
-    require_one_input,
-    warn_of_no_attentions,
-)
-from .lsg_opening import opening_rows
+from .lsg_encoder import check_length
 from .lsg_options import LSGOptions
-from .lsg_seq2seq import LSGSeq2SeqModel
+from .lsg_seq2seq import LSGSeq2SeqEncoder, LSGSeq2SeqModel
 
 
-class LSGBartStyleEncoder(LSGEncoder):
+class LSGBartStyleEncoder(LSGSeq2SeqEncoder):
     """Mixed in before a library encoder built like BART's."""
 
     embedding_norm: str | None = "layernorm_embedding"  # the submodule that normalises embeddings, if there is one
@@ -40,39 +32,15 @@ class LSGBartStyleEncoder(LSGEncoder):
         )
         self.post_init()
 
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        *,
-        inputs_embeds: torch.Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """As the library's encoder, for [batch, T] inputs; globals lead the output if the decoder attends to them."""
-        warn_of_no_attentions(output_attentions)
-        refuse_head_mask(kwargs)
-        given = require_one_input(input_ids, inputs_embeds)
-        if inputs_embeds is None:
-            inputs_embeds = self.embed_words(given)
-        num_tokens = inputs_embeds.shape[1]
-        check_length(num_tokens, self.max_source_positions)
-        if self.options.attend_masked_runs:
-            inputs_embeds = self._pad_with_tokens(inputs_embeds)
-        opening = opening_rows(self.options, attention_mask, input_ids)
-        embeddings = self.embed(inputs_embeds, input_ids)
-        layers = self.layers_to_run()
-        encoded = self.encode(embeddings, attention_mask, layers, output_hidden_states, num_tokens, opening)
-        return format_output(encoded, self.config, return_dict)
-
     def embed_words(self, input_ids: torch.Tensor) -> torch.Tensor:
         """[batch, T] → word embeddings [batch, T, width]; they are scaled here where the embedding module does not."""
         return self.embed_tokens(input_ids) * getattr(self, "embed_scale", 1.0)
 
     def embed(self, inputs_embeds: torch.Tensor, input_ids: torch.Tensor | None) -> torch.Tensor:
-        """[batch, T, width] word embeddings → [batch, G + T, width] for the first layer."""
+        """[batch, T, width] word embeddings → [batch, G + T, width] for the first layer, or padded already."""
+        check_length(inputs_embeds.shape[1], self.max_source_positions)
+        if self.options.attend_masked_runs:
+            inputs_embeds = self._pad_with_tokens(inputs_embeds)
         tokens = inputs_embeds + self.token_positions(inputs_embeds, input_ids)
         embeddings = self.prepend_globals(tokens, self.embed_globals())
         if self.embedding_norm is not None:

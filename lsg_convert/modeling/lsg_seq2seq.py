@@ -1,4 +1,4 @@
-"""A library decoder on an LSG encoder: its cross-attention knows the globals."""
+"""An encoder that serves a decoder, and a library decoder on it: its cross-attention knows the globals."""
 
 from typing import Any
 
@@ -6,9 +6,46 @@ import torch
 from transformers.modeling_outputs import BaseModelOutput
 
 from .lsg_compat import wants_dict
-from .lsg_encoder import LSGEncoderOutput, refuse_head_mask
+from .lsg_encoder import (
+    LSGEncoder,
+    LSGEncoderOutput,
+    format_output,
+    refuse_head_mask,
+    require_one_input,
+    warn_of_no_attentions,
+)
 from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
+
+
+class LSGSeq2SeqEncoder(LSGEncoder):
+    """Mixed in before a library encoder that serves a decoder. A style says how it embeds, and which layers run:
+    `embed_words`, `embed`, `layers_to_run`.
+    """
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        *,
+        inputs_embeds: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As the library's encoder, for [batch, T] inputs; globals lead the output if the decoder attends to them."""
+        warn_of_no_attentions(output_attentions)
+        refuse_head_mask(kwargs)
+        given = require_one_input(input_ids, inputs_embeds)
+        if inputs_embeds is None:
+            inputs_embeds = self.embed_words(given)
+        num_tokens = inputs_embeds.shape[1]
+        opening = opening_rows(self.options, attention_mask, input_ids)
+        embeddings = self.embed(inputs_embeds, input_ids)
+        layers = self.layers_to_run()
+        encoded = self.encode(embeddings, attention_mask, layers, output_hidden_states, num_tokens, opening)
+        return format_output(encoded, self.config, return_dict)
 
 
 class LSGSeq2SeqModel:

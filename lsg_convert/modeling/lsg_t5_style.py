@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 
-from .lsg_encoder import LSGEncoder, format_output, refuse_head_mask, require_one_input, warn_of_no_attentions
-from .lsg_opening import opening_rows
+from .lsg_encoder import LSGEncoderOutput
 from .lsg_options import LSGOptions
 from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
-from .lsg_seq2seq import LSGSeq2SeqModel
+from .lsg_seq2seq import LSGSeq2SeqEncoder, LSGSeq2SeqModel
 
 
 class LSGT5StyleConfig:
@@ -48,7 +47,7 @@ class LSGT5SelfAttention(LSGBiasOwningSelfAttention):
         return (super().forward(*args, **kwargs)[0], None, None)
 
 
-class LSGT5StyleEncoder(LSGEncoder):
+class LSGT5StyleEncoder(LSGSeq2SeqEncoder):
     """Mixed in before a library encoder built like T5's."""
 
     self_attention: type[LSGBiasOwningSelfAttention] = LSGT5SelfAttention
@@ -79,28 +78,23 @@ class LSGT5StyleEncoder(LSGEncoder):
             )
         self.post_init()
 
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        *,
-        inputs_embeds: torch.Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """As the library's encoder, for [batch, T] inputs; globals lead the output if the decoder attends to them."""
-        warn_of_no_attentions(output_attentions)
-        refuse_head_mask(kwargs)
-        given = require_one_input(input_ids, inputs_embeds)
-        if inputs_embeds is None:
-            inputs_embeds = self.embed_tokens(given)
-        embedded = self.dropout(self.prepend_globals(inputs_embeds, self.embed_globals()))
-        opening = opening_rows(self.options, attention_mask, input_ids)
-        encoded = self.encode(embedded, attention_mask, self.block, output_hidden_states, opening_rows=opening)
+    def embed_words(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """[batch, T] → word embeddings [batch, T, width]."""
+        return self.embed_tokens(input_ids)
+
+    def embed(self, inputs_embeds: torch.Tensor, input_ids: torch.Tensor | None) -> torch.Tensor:
+        """[batch, T, width] word embeddings → [batch, G + T, width] for the first layer."""
+        return self.dropout(self.prepend_globals(inputs_embeds, self.embed_globals()))
+
+    def encode(self, *args: Any, **kwargs: Any) -> LSGEncoderOutput:
+        """Run the layers, and drop out what they return."""
+        encoded = super().encode(*args, **kwargs)
         encoded.last_hidden_state = self.dropout(encoded.last_hidden_state)
-        return format_output(encoded, self.config, return_dict)
+        return encoded
+
+    def layers_to_run(self) -> Any:
+        """The layers."""
+        return self.block
 
 
 class LSGT5StyleModel:

@@ -66,7 +66,7 @@ def test_attention_can_be_computed_in_another_way_than_the_folder_says(folder):
 def test_what_the_model_refuses_is_a_refused_request(folder):
     with pytest.raises(RequestError, match="attention_backend='nonsense': must be one of"):
         run_benchmark(folder, lengths=[128], rounds=1, attention_backend="nonsense")
-    with pytest.raises(RequestError, match="attention_backend='cpp': it is not in this folder's code"):
+    with pytest.raises(RequestError, match="attention_backend='cpp': this folder has no code for it"):
         run_benchmark(folder, lengths=[128], rounds=1, attention_backend="cpp")
 
 
