@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import user_path
 from lsg_convert.common.json_files import write_json
-from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.common.progress import Reporter, SilentReporter, Steps, import_libraries
 from lsg_convert.folder.auxiliary_files import AuxiliaryFiles, copy_auxiliary_files, survey
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
@@ -22,8 +22,10 @@ from lsg_convert.folder.saved_record import origin_fields
 from lsg_convert.folder.staging import staged
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertKeywords, ConvertOptions
 from lsg_convert.plan.plan import Plan, make_plan
+from lsg_convert.plan.refusals import refuse_config, refuse_name
 from lsg_convert.sources.checkpoint import Checkpoint
-from lsg_convert.sources.resolve import Source, resolve_source
+from lsg_convert.sources.resolve import Source, named, resolve_source
+from lsg_convert.verification.estimate import FEW_SECONDS, Estimate, estimate_conversion
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -34,7 +36,8 @@ class ConversionResult:
     """A finished conversion; `output` holds nothing after a dry run.
 
     `left_behind` are the source's files that do not travel, each with the reason. They are not in the record, which is
-    published: their names may be nobody's business.
+    published: their names may be nobody's business. `timing` has the seconds of each part, `estimate` what was
+    expected.
     """
 
     source: Source
@@ -42,6 +45,8 @@ class ConversionResult:
     output: Path
     seconds: float
     record: Record | None = None
+    timing: dict[str, float] = field(default_factory=dict)
+    estimate: Estimate | None = None
     left_behind: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -72,6 +77,8 @@ class ConversionResult:
             "output": str(self.output),
             "written": self.record is not None,
             "seconds": round(self.seconds, 3),
+            "timing": {part: round(seconds, 3) for part, seconds in self.timing.items()},
+            "estimate": self.estimate and self.estimate.as_dict(),
             "size": self.size,
             "files": [] if self.record is None else sorted(self.record.files),
             "verification": self.verification and self.verification.as_dict(),
@@ -104,32 +111,62 @@ def convert(
         OutsideError: network, disk or permission failed.
         VerificationError: what was written does not compute what its source computes; it is not kept.
     """
-    started = time.monotonic()
-    reporter = reporter or SilentReporter()
+    clock = _Clock()
+    steps = Steps(reporter or SilentReporter(), 5 if verify else 3)
     asked = _options(**options)
-    output = default_output(str(model), asked.max_len or DEFAULT_MAX_LEN) if asked.output is None else asked.output
+    model, revision = named(str(model), revision)
+    refuse_name(model)
+    output = default_output(model, asked.max_len or DEFAULT_MAX_LEN) if asked.output is None else asked.output
     if not dry_run:  # before anything is downloaded
         check_output(output, asked.force)
-    source = resolve_source(str(model), revision=revision, token=token, cache_dir=cache_dir, reporter=reporter)
-    checkpoint = Checkpoint.open(source.folder)
-    plan = make_plan(checkpoint, asked)
-    auxiliary = survey(source.folder)
+    source = resolve_source(
+        model, revision=revision, token=token, cache_dir=cache_dir, reporter=steps, accept=refuse_config
+    )
+    with steps.stage("Reading the source"):
+        checkpoint = Checkpoint.open(source.folder)
+        plan = make_plan(checkpoint, asked)
+        auxiliary = survey(source.folder)
+        estimate = estimate_conversion(checkpoint, plan, auxiliary, verify)
     if asked.output is None:
-        output = default_output(str(model), plan.max_len, plan.source_max_len if plan.is_lsg_source else None)
+        output = default_output(model, plan.max_len, plan.source_max_len if plan.is_lsg_source else None)
     if dry_run:
         folder, notes = _output_of_dry_run(output, asked.force, source)
-        seconds = time.monotonic() - started
-        return ConversionResult(source, plan, folder, seconds, left_behind=auxiliary.left_behind, notes=notes)
+        clock.lap("read")
+        left = auxiliary.left_behind
+        return ConversionResult(source, plan, folder, clock.total, None, clock.laps, estimate, left, notes)
     final = check_output(output, asked.force, source.folder)
     notes = (f"replaced the folder that lsg-convert had written to {output}.",) if holds_something(final) else ()
+    if estimate.seconds > FEW_SECONDS:
+        steps.notice(f"This will take {estimate.sentence}.")
+    clock.lap("read")
     with staged(output, asked.force, source.folder) as folder:
-        record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, reporter)
+        record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, steps)
+        clock.lap("written")
         if verify:
-            record = replace(record, verification=_verify_folder(folder, source, record, reporter))
+            record = replace(record, verification=_verify_folder(folder, source, record, steps))
             write_record(folder, record)
+            clock.lap("checked")
         write_card(folder, source, record)
-    seconds = time.monotonic() - started
-    return ConversionResult(source, plan, final, seconds, record, auxiliary.left_behind, notes)
+    return ConversionResult(
+        source, plan, final, clock.total, record, clock.laps, estimate, auxiliary.left_behind, notes
+    )
+
+
+class _Clock:
+    """How long each part of a run took."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.monotonic()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, part: str) -> None:
+        """The part that ends now."""
+        now = time.monotonic()
+        self.laps[part], self._last = now - self._last, now
+
+    @property
+    def total(self) -> float:
+        return time.monotonic() - self._started
 
 
 def inspect(
@@ -177,7 +214,7 @@ def _write_folder(
     plan: Plan,
     options: ConvertOptions,
     auxiliary: AuxiliaryFiles,
-    reporter: Reporter,
+    steps: Steps,
 ) -> Record:
     """Fill `folder`; returns its record."""
     from lsg_convert.folder.tensors import tensor_entries
@@ -189,14 +226,16 @@ def _write_folder(
     config = plan.config | {"lsg_code": code_name(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type)}
     config |= origin_fields(source, plan, options)
     write_json(folder / "config.json", config)
-    with reporter.stage("Reading the tokenizer"):
+    steps.step()
+    with steps.stage("Reading the tokenizer"):
         vocabulary = checkpoint.tensors[plan.layout.word_embeddings].shape[0]
         texts = [load_text().starting_with(0)[1]]  # what the verification of the folder reads
         special_tokens = read_special_tokens(folder, vocabulary, plan.family, texts)
     if plan.global_is_bos and not plan.is_lsg_source:
         name_opening_token(folder, special_tokens.first)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
-    written = write_safetensors(folder, entries, options.max_shard_bytes(), reporter)
+    steps.step()
+    written = write_safetensors(folder, entries, options.max_shard_bytes(), steps)
     for name, code in modeling_files(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type).items():
         (folder / name).write_bytes(code)
     hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
@@ -206,17 +245,20 @@ def _write_folder(
     return record
 
 
-def _verify_folder(folder: Path, source: Source, record: Record, reporter: Reporter) -> VerificationReport:
+def _verify_folder(folder: Path, source: Source, record: Record, steps: Steps) -> VerificationReport:
     """Compare the new folder with its source; returns the report.
 
     Raises:
         VerificationError: a check failed.
     """
+    steps.step()
+    import_libraries(steps)
     from lsg_convert.common.quiet import libraries_quiet
     from lsg_convert.verification.run import verify_conversion
 
+    steps.step()
     with libraries_quiet():
-        report = verify_conversion(folder, source, record, reporter)
+        report = verify_conversion(folder, source, record, steps)
     report.raise_if_failed()
     return report.as_record()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +11,10 @@ import typer
 from lsg_convert.cli import bench, code, convert, families, inspect, push, verify
 from lsg_convert.cli.console import Console
 from lsg_convert.cli.failures import DEBUG_VARIABLE, INTERNAL, OUTSIDE, REQUEST, OutputError, describe
-from lsg_convert.cli.help import GroupedCommand
+from lsg_convert.cli.help import CommandGroup, GroupedCommand
 from lsg_convert.cli.streams import abandon_stdout
+from lsg_convert.cli.words import PROGRAM, understood, usage_hint
 from lsg_convert.common.interruption import RUN
-
-PROGRAM = "lsg-convert"
 
 COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "convert": (convert.convert, "Convert a checkpoint (the default command)."),
@@ -27,7 +25,8 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "code": (code.code, "Show the code file that a folder carries."),
     "bench": (bench.bench, "Measure speed and memory against the source."),
 }
-DEFAULT_COMMAND = "convert"
+
+COMPLETION_VARIABLE = "_LSG_CONVERT_COMPLETE"
 
 HELP = """Give a short-context checkpoint a long context.
 
@@ -46,7 +45,7 @@ Examples:
   lsg-convert push                        publish it on the Hub
 
 lsg-convert MODEL is short for lsg-convert convert MODEL;
-lsg-convert convert --help lists the options.
+lsg-convert convert --help lists its options.
 
 Exit codes: 0 done, 1 a verification failed, 2 the request or the input is
 wrong, 3 a network, disk or permission error, 130 Ctrl-C.
@@ -58,7 +57,7 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         name=PROGRAM,
         help=HELP,
-        add_completion=False,
+        cls=CommandGroup,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -66,15 +65,16 @@ def build_app() -> typer.Typer:
 
     @app.callback(invoke_without_command=True)
     def root(
-        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+        version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit."),
         json: bool = typer.Option(False, "--json", hidden=True),
         quiet: bool = typer.Option(False, "--quiet", "-q", hidden=True),
+        verbose: bool = typer.Option(False, "--verbose", "-v", hidden=True),
     ) -> None:
         if version:
             from importlib.metadata import version as installed_version
 
             number = installed_version(PROGRAM)
-            Console(json, quiet).result({"version": number}, f"{PROGRAM} {number}")
+            Console(json).result({"version": number}, f"{PROGRAM} {number}")
             raise typer.Exit()
 
     for name, (command, summary) in COMMANDS.items():
@@ -85,49 +85,28 @@ def build_app() -> typer.Typer:
 def run(given: list[str]) -> int:
     """Run the command that `given` names and return its exit code; whatever goes wrong is told to the user."""
     try:
-        code = build_app()(args=with_command(given) or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+        arguments = understood(given, COMMANDS) or ["--help"]
+        code = build_app()(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         return REQUEST if not given else int(code or 0)
-    except SystemExit:  # the command line library's way to end when nobody reads a help page
-        abandon_stdout()
+    except SystemExit as end:  # the command line library's way to end when a shell asks what completes a word
+        if COMPLETION_VARIABLE in os.environ:
+            return int(end.code or 0)
+        abandon_stdout()  # or when nobody reads a help page
         return OUTSIDE
     except (Exception, KeyboardInterrupt) as error:
         return _report(error, Console(json_output="--json" in given), given)
 
 
-def with_command(arguments: list[str]) -> list[str]:
-    """Put the command first: `convert` when none is named; --json and --quiet may stand before it."""
-    common = 0
-    while common < len(arguments) and arguments[common] in ("--json", "--quiet", "-q"):
-        common += 1
-    rest = arguments[common:]
-    if not rest:
-        return rest if common == 0 else [DEFAULT_COMMAND, *arguments]
-    if rest[0] in COMMANDS:
-        return [rest[0], *arguments[:common], *rest[1:]]
-    if rest[0] in ("--help", "-h", "--version"):
-        return arguments
-    return [DEFAULT_COMMAND, *arguments]
-
-
 def _report(error: BaseException, console: Console, given: list[str]) -> int:
     failure = describe(error)
-    hint = _usage_hint(given) if hasattr(error, "format_message") else failure.hint
+    hint = usage_hint(given, COMMANDS) if hasattr(error, "format_message") else failure.hint
     if RUN.achieved and not failure.silent:
         hint = f"{RUN.achieved}. {hint[0].upper()}{hint[1:]}" if hint else f"{RUN.achieved}."
-    if failure.exit_code == INTERNAL and os.environ.get(DEBUG_VARIABLE):
+    wanted = os.environ.get(DEBUG_VARIABLE) or not {"--verbose", "-v"}.isdisjoint(given)
+    if failure.exit_code == INTERNAL and wanted:
         console.traceback(error)
     if not failure.silent:
         if isinstance(error, OutputError):  # stdout is lost, with --json too
             console = Console()
         console.error(failure.message, hint, failure.exit_code)
     return failure.exit_code
-
-
-def _usage_hint(given: list[str]) -> str:
-    first = next((word for word in given if not word.startswith("-")), "")
-    if first in COMMANDS:
-        return f"`{PROGRAM} {first} --help` shows what it takes."
-    near = difflib.get_close_matches(first, COMMANDS, n=1)
-    if near:
-        return f"Did you mean `{PROGRAM} {near[0]}`? `{PROGRAM} --help` lists the commands."
-    return f"`{PROGRAM} {DEFAULT_COMMAND} --help` shows what it takes; `{PROGRAM} --help` lists the commands."

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
-
-import typer
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
@@ -13,29 +10,20 @@ from lsg_convert.common.errors import RequestError
 from lsg_convert.modeling.lsg_options import BackendName
 
 Source = Annotated[
-    str | None,
-    typer.Option(
-        help="Model to compare with, at the same lengths. Default: what the folder's own record says.",
-        show_default=False,
-    ),
+    p.Text, p.option("Model to compare with, at the same lengths. Default: what the folder's own record says.")
 ]
-Lengths = Annotated[str, typer.Option(help="Lengths to measure, in tokens.")]
-Train = Annotated[bool, typer.Option("--train", help="Measure a training step too, not only a forward pass.")]
+Lengths = Annotated[str, p.option("Lengths to measure, in tokens.", shown=True)]
+Train = Annotated[bool, p.option("Measure a training step too, not only a forward pass.", "--train")]
 AttentionBackend = Annotated[
     BackendName | None,
-    typer.Option(
-        help="How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
-        "Default: what the folder's config says.",
-        show_default=False,
+    p.option(
+        "How attention is computed: sdpa, flex (GPUs), or cpp (CPUs with a C++ compiler). "
+        "Default: what the folder's config says."
     ),
 ]
-Rounds = Annotated[int, typer.Option(min=1, help="Runs of each side; sides take turns.")]
+Rounds = Annotated[int, p.option("Runs of each side; sides take turns.", min=1, shown=True)]
 Plot = Annotated[
-    Path | None,
-    typer.Option(
-        help="Draw time and memory against length here (.svg, .png, .pdf). Needs the extra `plot`.",
-        show_default=False,
-    ),
+    p.File, p.option("Draw time and memory against length here (.svg, .png, .pdf). Needs the extra `plot`.")
 ]
 
 
@@ -52,6 +40,7 @@ def bench(
     plot: Plot = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
+    verbose: p.Verbose = False,
 ) -> None:
     """Measure speed and memory of a converted folder against its source, on this machine.
 
@@ -61,7 +50,7 @@ def bench(
       lsg-convert bench ./lsg-bart-base-4096 --lengths 1024,4096 --train
       lsg-convert bench ./lsg-bart-base-4096 --attention-backend cpp
     """
-    console = Console(json, quiet)
+    console = Console(json, quiet, verbose)
     with console.working():
         from lsg_convert.folder.discovery import find_converted_folder
 
@@ -85,10 +74,10 @@ def bench(
         )
         if plot is not None:
             report.plot(plot)
-    from lsg_convert.cli.render import rows_table
+    from lsg_convert.cli.render import bench_tables
 
     payload = report.as_dict()
-    console.result(payload, *rows_table(payload, console.clean))
+    console.result(payload, *bench_tables(payload, console.clean))
     if plot is not None:
         console.hint(f"The picture is in {plot}.")
 

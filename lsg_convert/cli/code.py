@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from lsg_convert.cli import parameters as p
+from lsg_convert.cli.completion import complete_family
 from lsg_convert.cli.console import Console
+from lsg_convert.common.errors import RequestError
 from lsg_convert.modeling.lsg_options import BackendName, SparsityType
 
 Family = Annotated[
     str,
-    typer.Argument(
-        metavar="FAMILY",
-        help="A family as `lsg-convert families` lists it (bert), or a pair by its encoder (encoder-decoder/bert).",
-        show_default=False,
+    p.argument(
+        "FAMILY",
+        "A family as `lsg-convert families` lists it (bert), or a pair by its encoder (encoder-decoder/bert).",
+        autocompletion=complete_family,
     ),
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Write it to a new file. Default: print it.",
-        show_default=False,
-    ),
-]
+Output = Annotated[p.File, p.option("Write it to a new file. Default: print it.", "--output", "-o", metavar="FILE")]
 AttentionBackend = Annotated[
     BackendName,
-    typer.Option(
-        help="Put the code of an optional backend in: flex (FlexAttention, for GPUs), cpp (a C++ kernel, for CPUs).",
+    p.option(
+        "Put the code of an optional backend in: flex (FlexAttention, for GPUs), cpp (a C++ kernel, for CPUs).",
+        shown=True,
     ),
 ]
-SparsityTypeOption = Annotated[SparsityType, typer.Option(help="lsh: put the code of this sparsity type in.")]
+SparsityTypeOption = Annotated[SparsityType, p.option("lsh: put the code of this sparsity type in.", shown=True)]
 
 
 def code(
@@ -45,6 +36,7 @@ def code(
     sparsity_type: SparsityTypeOption = "norm",
     json: p.Json = False,
     quiet: p.Quiet = False,
+    verbose: p.Verbose = False,
 ) -> None:
     """Show the one code file that a folder of a family carries, generated as it is for a folder.
 
@@ -54,7 +46,9 @@ def code(
       lsg-convert code encoder-decoder/bert --output modeling_lsg_encoder_decoder.py
       lsg-convert code bert | diff - ./lsg-my-bert-4096/modeling_lsg_bert.py
     """
-    console = Console(json, quiet)
+    if quiet and output is None and not json:
+        raise RequestError("--quiet prints nothing, and no file was named.", "Name one with --output.")
+    console = Console(json, quiet, verbose)
     with console.working():
         import hashlib
 

@@ -9,12 +9,14 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lsg_convert.cli.failures import OutputError
+from lsg_convert.cli.stand_ins import spelled
 from lsg_convert.cli.streams import abandon_stdout
 from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Advance
@@ -24,10 +26,13 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import RenderableType
 
+    from lsg_convert.cli.progress_bar import ProgressDisplay
+
 # A command's width when nobody looks at it (a pipe, a log): wide enough that tables do not wrap.
 UNATTENDED_WIDTH = 120
 LONGEST_LINE = 10_000
 
+_TRAILING = re.compile(r"[ ]+((?:\x1b\[[0-9;]*m)*)$")
 _HUB_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
 
 
@@ -59,7 +64,7 @@ class _Held(io.StringIO):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding or "utf-8"
+        return "utf-8"  # what the stream lacks is replaced afterwards
 
     def isatty(self) -> bool:
         return self._stream.isatty()
@@ -68,9 +73,17 @@ class _Held(io.StringIO):
 class Console:
     """The face of one run: what a command wants said, in the form that was asked for."""
 
-    def __init__(self, json_output: bool = False, quiet: bool = False, secrets: Sequence[str | None] = ()) -> None:
+    def __init__(
+        self,
+        json_output: bool = False,
+        quiet: bool = False,
+        verbose: bool = False,
+        secrets: Sequence[str | None] = (),
+    ) -> None:
         self.json_output = json_output
         self.quiet = quiet or json_output
+        self.verbose = verbose and not self.quiet
+        self._display: ProgressDisplay | None = None
         self._secrets = [secret for secret in secrets if secret]
         self._stdout: TextIO = sys.stdout
         self._stderr: TextIO = sys.stderr
@@ -78,24 +91,29 @@ class Console:
     def clean(self, text: object, keep_newlines: bool = False) -> str:
         """Return `text` without secrets and without characters that a terminal would obey."""
         cleaned = str(text)
+        if not self.json_output:
+            for stream in (self._stdout, self._stderr):
+                cleaned = spelled(cleaned, stream.encoding)
         for secret in self._secrets:
             cleaned = cleaned.replace(secret, "***")
         lines = _HUB_TOKEN.sub("***", cleaned).split("\n")
         return ("\n" if keep_newlines else "\\n").join(printable(line, LONGEST_LINE) for line in lines)
 
     def result(self, payload: Mapping[str, Any], *renderables: RenderableType) -> None:
-        """Print a command's result: `payload` as one JSON object with --json, else the renderables.
+        """Print a command's result: `payload` as JSON with --json, nothing with --quiet, else the renderables.
 
         Raises OutputError when it cannot be written.
         """
         if self.json_output:
             text = json.dumps(jsonable(payload), indent=2, allow_nan=False) + "\n"
+        elif self.quiet:
+            text = ""
         else:
             held = _Held(self._stdout)
             console = self._rich(held)
             for renderable in renderables:
                 console.print(renderable, highlight=False)
-            text = held.getvalue()
+            text = spelled(_without_trailing_blanks(held.getvalue()), self._stdout.encoding)
         if RUN.achieved is None:
             RUN.complete()
         try:
@@ -106,10 +124,10 @@ class Console:
             raise OutputError(error) from error
 
     def text(self, payload: Mapping[str, Any], text: str) -> None:
-        """Print a command's result as it is, for a file or a pipe: no line is wrapped, nothing is coloured."""
+        """Print a command's result as it is, for a file or a pipe: no line is wrapped, no character replaced."""
         if self.json_output:
             self.result(payload)
-        else:
+        elif not self.quiet:
             print(text, end="", file=self._stdout, flush=True)
 
     def hint(self, text: str) -> None:
@@ -164,13 +182,23 @@ class Console:
     @contextmanager
     def stage(self, description: str, total: int | None = None) -> Iterator[Advance]:
         """Show one stage of work with its progress (implements `lsg_convert.common.progress.Reporter`)."""
-        if not self.shows_progress:
+        if self.verbose:
+            started = time.monotonic()
             yield lambda units: None
-            return
-        from lsg_convert.cli.progress_bar import progress_bar
+            self._say(f"{description}: {time.monotonic() - started:.1f} s", style="dim")
+        elif self.shows_progress:
+            from lsg_convert.cli.progress_bar import ProgressDisplay
 
-        with progress_bar(self._rich(self._stderr), self.clean(description), total) as advance:
-            yield advance
+            if self._display is None:
+                self._display = ProgressDisplay(self._rich(self._stderr))
+            with self._display.stage(self.clean(description), total) as advance:
+                yield advance
+        else:
+            yield lambda units: None
+
+    def notice(self, text: str) -> None:
+        """Say before the work begins what it will take (implements `Reporter`)."""
+        self.hint(text)
 
     def _say(self, text: str, style: str) -> None:
         from rich.text import Text
@@ -184,6 +212,12 @@ class Console:
 
         attended = stream.isatty() or "COLUMNS" in os.environ
         return RichConsole(file=stream, markup=False, emoji=False, width=None if attended else UNATTENDED_WIDTH)
+
+
+def _without_trailing_blanks(text: str) -> str:
+    """Lines as long as what is in them, and no empty one at either end: tables fill the width."""
+    lines = [_TRAILING.sub(r"\1", line) for line in text.split("\n")]
+    return "\n".join(lines).strip("\n") + "\n"
 
 
 _LIBRARY_SETTINGS = {

@@ -6,9 +6,9 @@ from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
 
 
-def families(json: p.Json = False, quiet: p.Quiet = False) -> None:
+def families(json: p.Json = False, quiet: p.Quiet = False, verbose: p.Verbose = False) -> None:
     """List what can be converted, with heads and limits."""
-    console = Console(json, quiet)
+    console = Console(json, quiet, verbose)
     with console.working():
         from lsg_convert.cli.render import families_table, family_as_dict
         from lsg_convert.families import listed_families

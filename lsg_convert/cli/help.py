@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from lsg_convert.cli.words import DEFAULT_COMMAND
 
 
 class GroupedCommand(TyperCommand):
@@ -22,3 +24,13 @@ class GroupedCommand(TyperCommand):
         for heading, records in groups.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
+
+
+class CommandGroup(TyperGroup):
+    """The commands, for a shell that completes words: what is not a command is what `convert` takes."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that `args` begin with."""
+        if ctx.resilient_parsing and args and args[0] not in self.commands:
+            return DEFAULT_COMMAND, self.commands[DEFAULT_COMMAND], args
+        return super().resolve_command(ctx, args)

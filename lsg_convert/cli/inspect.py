@@ -18,6 +18,7 @@ def inspect(
     cache_dir: p.CacheDir = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
+    verbose: p.Verbose = False,
     **options: Any,
 ) -> None:
     """Show what converting MODEL would do, or what a converted folder is. Never writes.
@@ -30,7 +31,7 @@ def inspect(
       lsg-convert inspect ./lsg-bart-base-4096
       lsg-convert inspect ./my-bert --max-len 8192 --json
     """
-    console = Console(json, quiet, secrets=[token])
+    console = Console(json, quiet, verbose, secrets=[token])
     from lsg_convert.cli.render import plan_tables, record_tables
 
     with console.working():

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import Field, fields
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
-import typer
-
-from lsg_convert.plan.options import ConvertOptions, help_of
+from lsg_convert.cli import parameters as p
+from lsg_convert.plan.options import ConvertOptions, Dtype, help_of
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -52,12 +51,7 @@ def _annotated(field: Field[Any], kinds: dict[str, Any]) -> Any:
         flags = [flag]
     else:
         flags = []
-    return Annotated[
-        kinds[field.name],
-        typer.Option(
-            *flags,
-            help=help_of(field),
-            rich_help_panel=field.metadata["panel"],
-            show_default=field.default is not None,
-        ),
-    ]
+    text = help_of(field)
+    shown = field.default is not None and "Default:" not in text
+    more = {"case_sensitive": False} if kinds[field.name] is not Dtype else p.dtype_choice(get_args(Dtype))
+    return Annotated[kinds[field.name], p.option(text, *flags, panel=field.metadata["panel"], shown=shown, **more)]

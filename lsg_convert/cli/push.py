@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
-
-import typer
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
+from lsg_convert.common.errors import RequestError
 
 RepoId = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[REPO_ID]",
-        help="Where to, e.g. me/lsg-bart-base-4096. Default: your own account and the folder's name.",
-        show_default=False,
-    ),
+    p.Text,
+    p.argument("REPO_ID", "Where to, e.g. me/lsg-bart-base-4096. Default: your own account and the folder's name."),
 ]
-Private = Annotated[bool, typer.Option("--private", help="Make a new repository private.")]
-Revision = Annotated[str | None, typer.Option(help="Branch to upload to. Default: main.", show_default=False)]
-CreatePr = Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")]
-Message = Annotated[str | None, typer.Option(help="Commit message.", show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be uploaded, with sizes; send nothing.")]
+Private = Annotated[bool, p.option("Make a new repository private.", "--private")]
+Revision = Annotated[p.Text, p.option("Branch to upload to. Default: main.")]
+CreatePr = Annotated[bool, p.option("Open a pull request instead of committing.", "--create-pr")]
+Message = Annotated[p.Text, p.option("Commit message.")]
+DryRun = Annotated[bool, p.option("Show what would be uploaded, with sizes; send nothing.", "--dry-run")]
 NoVerify = Annotated[
-    bool,
-    typer.Option("--no-verify", help="Push also a folder that failed its verification or was changed since."),
+    bool, p.option("Push also a folder that failed its verification or was changed since.", "--no-verify")
 ]
+
+
+def looks_like_repository(folder: Path) -> bool:
+    """Whether what was given as a folder is none, but could be a repository's name."""
+    return len(folder.parts) == 2 and not folder.is_absolute() and not folder.exists() and folder.parts[0] != ".."
 
 
 def push(
@@ -40,6 +40,7 @@ def push(
     no_verify: NoVerify = False,
     json: p.Json = False,
     quiet: p.Quiet = False,
+    verbose: p.Verbose = False,
 ) -> None:
     """Publish a converted folder on the Hub; the repository is created if missing.
 
@@ -51,7 +52,12 @@ def push(
       lsg-convert push ./lsg-bart-base-4096 me/lsg-bart-base-4096 --private
       lsg-convert push ./lsg-bart-base-4096 --dry-run
     """
-    console = Console(json, quiet, secrets=[token])
+    if folder is not None and repo_id is None and looks_like_repository(folder):
+        raise RequestError(
+            f"there is no folder '{folder}'.",
+            f"if that is where to publish, the folder comes first: `lsg-convert push FOLDER {folder}`.",
+        )
+    console = Console(json, quiet, verbose, secrets=[token])
     with console.working():
         import lsg_convert
 
@@ -67,6 +73,9 @@ def push(
             verify=not no_verify,
             reporter=console,
         )
-    from lsg_convert.cli.render import facts_table
+    from lsg_convert.cli.render import push_tables
 
-    console.result(result.as_dict(), facts_table(result.as_dict(), console.clean))
+    payload = result.as_dict()
+    console.result(payload, *push_tables(payload, console.clean))
+    if dry_run:
+        console.hint("A dry run: nothing was sent.")

@@ -2,92 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lsg_convert.cli.paths import here
+from lsg_convert.cli.tables import MARKS, Clean, Fitting, facts_table, payload_tables, rows_table, stacked_table
+from lsg_convert.common.sizes import size_text
 from lsg_convert.plan.tensor_plan import ACTION_LABELS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-Clean = Callable[[object], str]
-
 MOST_CHANGES = 20
 MOST_NAMES = 8
-MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
-_MARK_STYLES = {"✓": "bold green", "✗": "bold red", "not run": "yellow"}
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes as people read it."""
-    unit = 0
-    while size >= 1000 and unit < len(_UNITS) - 1:
-        size /= 1000
-        unit += 1
-    return f"{size:.0f} {_UNITS[unit]}" if unit == 0 or size >= 100 else f"{size:.1f} {_UNITS[unit]}"
-
-
-def value_text(value: Any) -> str:
-    """Return one value of a result for a table cell."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={value_text(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(value_text(item) for item in value)
-    return str(value)
-
-
-def facts_table(facts: Mapping[str, Any], clean: Clean, title: str | None = None) -> Table:
-    """Return a table of names and values."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE, show_header=False, title=title, title_justify="left", pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        table.add_row(Text(clean(name).replace("_", " ")), Text(clean(value_text(value))))
-    return table
-
-
-def rows_table_of(rows: Iterable[Mapping[str, Any]], clean: Clean, title: str | None = None) -> Table:
-    """Return a table of rows that share their columns."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = list(rows)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-    for name in columns:
-        numbers = all(isinstance(row.get(name, 0), int | float) for row in rows)
-        table.add_column(clean(name).replace("_", " "), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        texts = [clean(value_text(row.get(name))) for name in columns]
-        table.add_row(*(Text(text, style=_MARK_STYLES.get(text, "")) for text in texts))
-    return table
-
-
-def rows_table(payload: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
-    """Return tables for a result of plain values, groups of values, and lists of rows."""
-    plain = {name: value for name, value in payload.items() if not _is_rows(value) and not isinstance(value, Mapping)}
-    tables: list[RenderableType] = [facts_table(plain, clean)] if plain else []
-    for name, value in payload.items():
-        heading = clean(name).replace("_", " ").capitalize()
-        if _is_rows(value):
-            tables.append(rows_table_of(value, clean, title=heading))
-        elif isinstance(value, Mapping) and value:
-            tables.append(facts_table(value, clean, title=heading))
-    return tables
+MOST_FILES = 5
+_BENCH_LABELS = {
+    "converted_s": "converted\ns", "converted_mb": "converted\nMB", "dense_s": "dense\ns", "dense_mb": "dense\nMB",
+    "time_ratio": "time\nratio", "memory_ratio": "memory\nratio",
+}  # fmt: skip
 
 
 def plan_tables(plan: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
@@ -95,6 +28,7 @@ def plan_tables(plan: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
     facts = {"Source": source_text(plan["source"]), **plan_facts(plan)}
     if "output" in plan:
         facts["Output"] = here(plan["output"])
+    facts["Will take"] = estimate_text(plan.get("estimate"))
     facts |= left_behind_fact(plan.get("left_behind") or {})
     tables: list[RenderableType] = [facts_table(facts, clean)]
     if plan["changes"]:
@@ -126,19 +60,25 @@ def heads_text(auto_classes: Iterable[str]) -> str:
 
 def changes_table(changes: Sequence[Mapping[str, Any]], clean: Clean) -> list[RenderableType]:
     """Return the tensors that are not the source's own bytes, the first of them at least."""
-    rows = [
+    title = "Changed tensors (all others are copied byte for byte)"
+    shown = [
         {
             "tensor": change["tensor"],
             "what happens": ACTION_LABELS.get(change["action"], change["action"]),
-            "new shape": " × ".join(map(str, change["shape"])) if change.get("shape") else None,
-            "type": change.get("dtype"),
+            "new shape": " × ".join(map(str, change["shape"])) if change.get("shape") else "–",
+            "type": change.get("dtype") or "–",
         }
-        for change in changes
+        for change in changes[:MOST_CHANGES]
     ]
-    title = "Changed tensors (all others are copied byte for byte)"
-    tables: list[RenderableType] = [rows_table_of(rows[:MOST_CHANGES], clean, title=title)]
-    if len(rows) > MOST_CHANGES:
-        tables.append(f"… and {len(rows) - MOST_CHANGES} more; --json has all.\n")
+    narrow = [((row["new shape"], row["type"]), row["tensor"], row["what happens"]) for row in shown]
+    tables: list[RenderableType] = [
+        Fitting(
+            rows_table(shown, clean, title),
+            stacked_table(narrow, ("new shape", "type", "tensor, and what happens"), clean, title),
+        )
+    ]
+    if len(changes) > MOST_CHANGES:
+        tables.append(clean(f"… and {len(changes) - MOST_CHANGES} more; --json has all.\n"))
     return tables
 
 
@@ -147,16 +87,6 @@ def source_text(source: Mapping[str, Any]) -> str:
     commit = source.get("commit")
     name = source.get("repo_id") or source["name"]
     return f"{name} at {commit[:12]}" if commit else str(name)
-
-
-def here(path: str) -> str:
-    """Return a path as somebody standing in the current folder would write it."""
-    from pathlib import Path
-
-    try:
-        return f"./{Path(path).relative_to(Path.cwd())}"
-    except (ValueError, OSError):  # elsewhere; or the current folder is gone
-        return path
 
 
 def attention_text(lsg: Mapping[str, Any]) -> str:
@@ -193,20 +123,48 @@ def report_table(report: Mapping[str, Any], sentence: str, clean: Clean) -> list
     """Return a verification report: one line a check, then the verdict in a sentence."""
     from rich.text import Text
 
-    rows = [
-        {
-            "check": check["name"],
-            "measured": check["measured"],
-            "tolerance": check["tolerance"],
-            "": MARKS[check["status"]],
-            "seconds": f"{check['seconds']:.1f}",
-        }
-        for check in report["checks"]
-    ]
+    wide, narrow = [], []
+    for check in report["checks"]:
+        mark, seconds = MARKS[check["status"]], f"{check['seconds']:.1f}"
+        within = f", at most {check['tolerance']}" if check["tolerance"] else ""
+        rest = {"measured": check["measured"], "tolerance": check["tolerance"], "s": seconds}
+        wide.append({"": mark, "check": check["name"], **rest})
+        narrow.append(
+            {"": mark, "check": check["name"], "measured": f"{check['measured'] or '–'}{within}", "s": seconds}
+        )
     reasons: list[RenderableType] = [
         Text(clean(f"{check['name']}: {check['reason']}")) for check in report["checks"] if check["reason"]
     ]
-    return [rows_table_of(rows, clean), *reasons, Text(clean(sentence), style="bold")]
+    table = Fitting(rows_table(wide, clean), rows_table(narrow, clean))
+    return [table, *reasons, Text(clean(sentence), style="bold")]
+
+
+def bench_tables(report: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
+    """Return what a benchmark measured."""
+    return payload_tables(report, clean, _BENCH_LABELS)
+
+
+def push_tables(result: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
+    """Return what was published, or would be, and where."""
+    largest = sorted(result["files"].items(), key=lambda file: -file[1])
+    names = ", ".join(f"{name} ({size_text(size)})" for name, size in largest[:MOST_FILES])
+    more = f", and {len(largest) - MOST_FILES} more" if len(largest) > MOST_FILES else ""
+    left_out = result["left_out"]
+    dropped = f" and {len(left_out) - MOST_NAMES} more" if len(left_out) > MOST_NAMES else ""
+    visible = {True: "private", False: "public", None: None}[result["private"]]
+    facts = {
+        "Repository": result["repo_id"],
+        "Address": result["url"],
+        "Branch": result["revision"],
+        "Visible": visible,
+        "Verified": result["verified"],
+        "Size": f"{size_text(result['bytes'])} in {len(largest)} files",
+        "Files": f"{names}{more}",
+        "Left out": ", ".join(left_out[:MOST_NAMES]) + dropped if left_out else None,
+        "Pull request": result["pull_request"],
+        "Commit": result["commit"],
+    }
+    return [facts_table(facts, clean)]
 
 
 def family_as_dict(family: Any) -> dict[str, Any]:
@@ -231,16 +189,16 @@ def family_as_dict(family: Any) -> dict[str, Any]:
 def families_table(families: Sequence[Mapping[str, Any]]) -> Table:
     """Return one line a family."""
     rows = [
-        {
-            "model_type": family["model_type"],
-            "for example": family["example"],
-            "positions": family["limits"]["positions"],
-            "heads": ", ".join(name.removeprefix("AutoModel").removeprefix("For") or "base" for name in heads),
-        }
+        (
+            (family["model_type"], family["limits"]["positions"]),
+            family["example"],
+            ", ".join(
+                name.removeprefix("AutoModel").removeprefix("For") or "base" for name in family["heads"].values()
+            ),
+        )
         for family in families
-        for heads in [family["heads"].values()]
     ]
-    return rows_table_of(rows, str)
+    return stacked_table(rows, ("model type", "positions", "for example, and heads"), str)
 
 
 def conversion_summary(result: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
@@ -250,11 +208,33 @@ def conversion_summary(result: Mapping[str, Any], clean: Clean) -> list[Renderab
         **plan_facts(result),
         "Verified": verification_text(result.get("verification")),
         "Output": f"{here(result['output'])}: {len(result['files'])} files, {size_text(result['size'])}, "
-        f"written in {result['seconds']:.1f} s",
+        f"{timing_text(result['timing'])}",
         **left_behind_fact(result.get("left_behind") or {}),
     }
     notes = [f"Note: {clean(note)}" for note in result["notes"]]
     return [facts_table(facts, clean), *changes_table(result["changes"], clean), *notes]
+
+
+def timing_text(timing: Mapping[str, float]) -> str:
+    """Return how long each part took: "written in 1 s, checked in 9 s"."""
+    shown = {part: seconds for part, seconds in timing.items() if part != "read" or seconds >= 1}
+    return ", ".join(f"{part} in {seconds_text(seconds)}" for part, seconds in shown.items())
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration as people say it."""
+    if seconds >= 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
+
+
+def estimate_text(estimate: Mapping[str, float] | None) -> str | None:
+    """Return what a conversion is expected to take."""
+    if not estimate:
+        return None
+    from lsg_convert.verification.estimate import Estimate
+
+    return Estimate(int(estimate["disk"]), int(estimate["memory"]), estimate["seconds"]).sentence
 
 
 def left_behind_fact(left_behind: Mapping[str, str]) -> dict[str, str]:
@@ -299,17 +279,3 @@ def record_tables(record: Mapping[str, Any], clean: Clean) -> list[RenderableTyp
     }
     changes = [] if record.get("saved") else changes_table(record["changes"], clean)
     return [facts_table(facts, clean), *changes]
-
-
-def next_steps(output: str, auto_class: str) -> str:
-    """Return what to do with a new folder."""
-    folder = here(output)
-    return (
-        f"Load it:     {auto_class}.from_pretrained({folder!r}, trust_remote_code=True)\n"
-        f"Prove it:    lsg-convert verify {folder}\n"
-        f"Publish it:  lsg-convert push {folder}"
-    )
-
-
-def _is_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,66 +11,48 @@ from lsg_convert.cli.console import Console
 
 CHECKS_PANEL = "Checks"
 
-Source = Annotated[
-    str | None,
-    typer.Option(
-        help="What it was converted from. Default: what the folder's own record says.",
-        rich_help_panel=p.SOURCE_PANEL,
-        show_default=False,
+Folder = Annotated[
+    p.Text,
+    p.argument(
+        "FOLDER",
+        "A converted folder, or the Hub id of a published one (me/lsg-bart-base-4096, @revision behind it if wanted). "
+        "Default: the current folder if it is one, else the only one below it.",
     ),
 ]
+Source = Annotated[
+    p.Text, p.option("What it was converted from. Default: what the folder's own record says.", panel=p.SOURCE_PANEL)
+]
 Level = Annotated[
-    str | None,
-    typer.Option(
-        help="The last level to run: integrity, exact, kernel, drift, reach (or 1 to 5). Default: reach.",
-        rich_help_panel=CHECKS_PANEL,
-        show_default=False,
+    p.Text,
+    p.option(
+        "The last level to run: integrity, exact, kernel, drift, reach (or 1 to 5). Default: reach.", panel=CHECKS_PANEL
     ),
 ]
 Text = Annotated[
-    Path | None,
-    typer.Option(
-        help="Text to measure on. Default: a few paragraphs in several languages that come along.",
-        rich_help_panel=CHECKS_PANEL,
-        show_default=False,
-    ),
+    p.File,
+    p.option("Text to measure on. Default: a few paragraphs in several languages that come along.", panel=CHECKS_PANEL),
 ]
 Atol = Annotated[
     float | None,
-    typer.Option(
-        help="Largest difference of logits that counts as equal. Default: 1e-4 in float32.",
-        rich_help_panel=CHECKS_PANEL,
-        show_default=False,
-    ),
+    p.option("Largest difference of logits that counts as equal. Default: 1e-4 in float32.", panel=CHECKS_PANEL),
 ]
 MaxKl = Annotated[
     float | None,
-    typer.Option(
-        help="Fail when drift exceeds this Kullback-Leibler divergence (nats). Default: only report it.",
-        rich_help_panel=CHECKS_PANEL,
-        show_default=False,
+    p.option(
+        "Fail when drift exceeds this Kullback-Leibler divergence (nats). Default: only report it.", panel=CHECKS_PANEL
     ),
 ]
 MinAgreement = Annotated[
     float | None,
-    typer.Option(
-        help="Fail when the best token is the source's in fewer cases (0 to 1). Default: only report it.",
-        rich_help_panel=CHECKS_PANEL,
-        show_default=False,
+    p.option(
+        "Fail when the best token is the source's in fewer cases (0 to 1). Default: only report it.", panel=CHECKS_PANEL
     ),
 ]
-MaxMemory = Annotated[
-    str | None,
-    typer.Option(
-        help="Skip what would need more memory than this, e.g. 4GB.",
-        rich_help_panel=CHECKS_PANEL,
-        show_default=False,
-    ),
-]
+MaxMemory = Annotated[p.Text, p.option("Skip what would need more memory than this, e.g. 4GB.", panel=CHECKS_PANEL)]
 
 
 def verify(
-    folder: p.Folder = None,
+    folder: Folder = None,
     source: Source = None,
     level: Level = None,
     text: Text = None,
@@ -87,6 +68,7 @@ def verify(
     cache_dir: p.CacheDir = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
+    verbose: p.Verbose = False,
 ) -> None:
     """Prove that a converted folder still computes what its source computes.
 
@@ -98,7 +80,7 @@ def verify(
       lsg-convert verify ./lsg-bart-base-4096 --source ./my-bart
       lsg-convert verify ./lsg-bart-base-4096 --level exact --json
     """
-    console = Console(json, quiet, secrets=[token])
+    console = Console(json, quiet, verbose, secrets=[token])
     with console.working():
         import lsg_convert
 

@@ -52,6 +52,10 @@ class Interruption:
         """The work is done, and `what` says what it left: signals come too late to undo it."""
         self.achieved = what
 
+    def go_on(self) -> None:
+        """What was complete was one part of the work: signals stop the next."""
+        self.achieved, self._late = None, 0
+
     @contextmanager
     def undone_by(self, action: Callable[[], None]) -> Iterator[None]:
         """Within the block a signal makes `action` run; it raises OSError when something stays behind."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Advance = Callable[[int], None]
+IMPORTING = "Importing torch and transformers"
 
 
 class Reporter(Protocol):
@@ -16,10 +17,48 @@ class Reporter(Protocol):
         """Enter a stage of `total` units (bytes or steps, None when unknown); yields `advance(units)`."""
         ...
 
+    def notice(self, text: str) -> None:
+        """Say something that is of interest before the work begins."""
+        ...
+
 
 class SilentReporter:
     """Shows nothing."""
 
     @contextmanager
     def stage(self, description: str, total: int | None = None) -> Iterator[Advance]:
+        """Enter a stage that nobody sees."""
         yield lambda units: None
+
+    def notice(self, text: str) -> None:
+        """Say nothing."""
+
+
+class Steps:
+    """Numbers what another reporter shows: `2/5 Writing tensors`. Stages of one step share its number."""
+
+    def __init__(self, reporter: Reporter, total: int) -> None:
+        self._reporter, self._total, self._number = reporter, total, 1
+
+    def step(self) -> None:
+        """The next stage begins a step of its own."""
+        self._number = min(self._number + 1, self._total)
+
+    def stage(self, description: str, total: int | None = None) -> AbstractContextManager[Advance]:
+        """Enter a stage of the step that runs."""
+        return self._reporter.stage(f"{self._number}/{self._total} {description}", total)
+
+    def notice(self, text: str) -> None:
+        """Pass it on."""
+        self._reporter.notice(text)
+
+
+def import_libraries(reporter: Reporter) -> None:
+    """Import torch and transformers, which takes seconds, as a stage of its own."""
+    import sys
+
+    if "torch" in sys.modules and "transformers.modeling_utils" in sys.modules:
+        return
+    with reporter.stage(IMPORTING):
+        import torch  # noqa: F401
+        import transformers.modeling_utils  # noqa: F401

@@ -1,4 +1,4 @@
-"""Sizes as users write them."""
+"""Sizes as users write and read them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
     "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40
 }  # fmt: skip
 _DIGITS = 30
+_SHOWN = ("B", "kB", "MB", "GB", "TB")
 
 
 def parse_size(text: str | int, option: str, example: str) -> int:
@@ -29,3 +30,12 @@ def parse_size(text: str | int, option: str, example: str) -> int:
     if size < 1:
         raise RequestError(f"{option} '{str(text)[:60]}' is too small: it must be at least one byte.")
     return size
+
+
+def size_text(size: float) -> str:
+    """A number of bytes as people read it."""
+    unit = 0
+    while size >= 999.5 and unit < len(_SHOWN) - 1:
+        size /= 1000
+        unit += 1
+    return f"{size:.0f} {_SHOWN[unit]}" if unit == 0 or size >= 99.95 else f"{size:.1f} {_SHOWN[unit]}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from lsg_convert.common.files import printable
 from lsg_convert.families import FAMILIES
 
+# How names of checkpoints spell a model_type.
+_SPELLINGS = {"bigbird": "big_bird", "gpt": "gpt2", "nomic-embed": "nomic_bert"}
 _HAS_DECODER = "it comes with a decoder of its own, so it is converted by itself and not as half of a pair"
 _REASONS = {
     "its attention already reaches far": {
@@ -51,6 +54,17 @@ def why_unsupported(config: Mapping[str, Any]) -> str:
     if not isinstance(config.get("model_type"), str):
         return "config.json does not name a model_type, so the kind of model is not known"
     return f"model_type {_name(config)} cannot be converted: {_reason(config)}"
+
+
+def why_unsupported_name(name: str) -> str | None:
+    """Why a model of this name, which may be a short one, cannot be converted; None where the name says nothing."""
+    words = [word for word in re.split(r"[-_.]", name.rpartition("/")[2].lower()) if word]
+    for reason, model_types in _REASONS.items():
+        for model_type in (*model_types, *(alias for alias, known in _SPELLINGS.items() if known in model_types)):
+            parts = re.split(r"[-_]", model_type)
+            if words[: len(parts)] == parts:
+                return reason
+    return None
 
 
 def _reason(config: Mapping[str, Any]) -> str:

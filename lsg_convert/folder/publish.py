@@ -15,6 +15,7 @@ from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.auxiliary_files import has_tokenizer
 from lsg_convert.folder.card import published_card, updated_card
+from lsg_convert.common.sizes import size_text
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import VERIFICATION
 from lsg_convert.folder.integrity import FolderState, check_folder
@@ -23,6 +24,7 @@ from lsg_convert.folder.saved_again import UNKNOWN
 from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.folder.upload import Upload, prepare
 from lsg_convert.sources.hub_client import hub_error, quiet_hub, retrying, without_password
+from lsg_convert.sources.names import hub_name
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -129,7 +131,7 @@ def _publish(
         with quiet_hub():
             is_private = _prepare(api, wanted, bool(planned.private), revision)
             kept = RUN.keeping("the same command goes on where it stopped")
-            with kept, reporter.stage(f"Uploading {planned.bytes / 1e6:,.1f} MB to {wanted}"):
+            with kept, reporter.stage(f"Uploading {size_text(planned.bytes)} to {wanted}"):
                 commit = _upload(api, wanted, uploads, title, revision, create_pr)
                 _check_uploaded(api, wanted, commit.pr_revision if create_pr else revision, uploads)
     except LSGConvertError:
@@ -193,16 +195,22 @@ def _fitness(folder: Path, state: FolderState, verify: bool) -> str:
     return "failed" if failed else verdict
 
 
-def _repo_id(api: HfApi, folder: Path, repo_id: str | None, offline: bool) -> str:
-    """`repo_id` with its owner; without one, the user's account and the folder's name."""
-    name = repo_id or folder.resolve().name
+def check_repo_id(repo_id: str) -> str:
+    """`repo_id`, or the one in an address, when it can be a repository's name; raises RequestError when it cannot."""
+    name, _ = hub_name(repo_id)
     parts = name.split("/")
     if len(parts) > 2 or not all(_NAME.fullmatch(part) for part in parts) or ".." in name or "--" in name:
         raise RequestError(
             f"'{printable(name)}' cannot be the name of a repository.",
             "give one: `lsg-convert push FOLDER owner/name`.",
         )
-    if len(parts) == 2:
+    return name
+
+
+def _repo_id(api: HfApi, folder: Path, repo_id: str | None, offline: bool) -> str:
+    """`repo_id` with its owner; without one, the user's account and the folder's name."""
+    name = check_repo_id(repo_id or folder.resolve().name)
+    if "/" in name:
         return name
     from huggingface_hub.errors import LocalTokenNotFoundError
 

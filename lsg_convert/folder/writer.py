@@ -89,7 +89,7 @@ def write_safetensors(
     created: list[Path] = []
     written: list[WrittenFile] = []
     try:
-        with (reporter or SilentReporter()).stage("Writing weights", total) as advance:
+        with (reporter or SilentReporter()).stage("Writing tensors", total) as advance:
             for path, header, shard in zip(paths, headers, shards, strict=True):
                 with path.open("xb", buffering=0) as file:
                     created.append(path)

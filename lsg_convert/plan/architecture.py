@@ -138,6 +138,5 @@ def _missing_head_notes(checkpoint: Checkpoint, family: Family, architecture: st
     ]
     if not missing:
         return []
-    return [
-        f"the source has no {', '.join(missing)}: {architecture} gets new, untrained weights there when it is loaded"
-    ]
+    names = ", ".join(prefix.rstrip(".") for prefix in missing)
+    return [f"the source has no {names}: {architecture} gets new, untrained weights there when it is loaded"]

@@ -15,6 +15,10 @@ DEFAULT_MAX_LEN = 4096
 MAX_MAX_LEN = 2**20
 Dtype = Literal["keep", "float32", "float16", "bfloat16"]
 GlobalInit = Literal["mask", "random"]
+_SPELLINGS = {
+    "fp32": "float32", "f32": "float32", "float": "float32", "single": "float32",
+    "fp16": "float16", "f16": "float16", "half": "float16", "bf16": "bfloat16", "auto": "keep", "same": "keep",
+}  # fmt: skip
 
 _ATTENTION, _GLOBALS, _OUTPUT = "Attention", "Global tokens", "Output"
 
@@ -133,7 +137,10 @@ class ConvertOptions:
             _OUTPUT, "Class to convert to, when the config does not name it or names another one, e.g. BertForMaskedLM."
         ),
     )
-    dtype: Dtype = field(default="keep", metadata=_shown(_OUTPUT, "Type of the written weights."))
+    dtype: Dtype = field(
+        default="keep",
+        metadata=_shown(_OUTPUT, "Type of the written weights; fp32, fp16 and bf16 mean the same. Default: keep."),
+    )
     output: Path | None = field(
         default=None, metadata=_shown(_OUTPUT, "Folder to write. Default: ./lsg-<name>-<max-len>.", "-o")
     )
@@ -211,6 +218,12 @@ class ConvertKeywords(TypedDict, total=False):
     output: str | Path | None
     max_shard_size: str
     force: bool
+
+
+def dtype_named(name: str) -> str:
+    """The dtype that another spelling (fp16, half, torch.bfloat16) means; the name as it is where it means none."""
+    plain = name.lower().removeprefix("torch.")
+    return _SPELLINGS.get(plain, plain)
 
 
 def help_of(option: Field[Any]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestError
 from lsg_convert.common.files import read_json_object, user_path
@@ -41,10 +42,19 @@ _WEIGHTS = (
 
 
 def download(
-    repo_id: str, *, revision: str | None, token: str | None, cache_dir: str | Path | None, reporter: Reporter
+    repo_id: str,
+    *,
+    revision: str | None,
+    token: str | None,
+    cache_dir: str | Path | None,
+    reporter: Reporter,
+    accept: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> tuple[Path, str]:
-    """The folder in the Hub cache with what a conversion of `repo_id` needs, and its commit."""
-    from huggingface_hub import HfApi, hf_hub_download
+    """The folder in the Hub cache with what a conversion of `repo_id` needs, and its commit.
+
+    `accept` sees the config before anything else is downloaded.
+    """
+    from huggingface_hub import HfApi
 
     try:
         with quiet_hub():
@@ -58,13 +68,7 @@ def download(
     total = sum(sizes[name] for name in names)
 
     blobs = _blobs_folder(repo_id, cache_dir)
-
-    def fetch(name: str, at: str | None) -> Path:
-        def get() -> str:
-            return hf_hub_download(repo_id, name, revision=at, token=token, cache_dir=cache_dir)
-
-        return Path(retrying(get, kept=lambda: _size_of(blobs)))
-
+    fetch = _fetcher(repo_id, token, cache_dir)
     kept = RUN.keeping("what was downloaded so far is kept for the next time")
     with kept, reporter.stage(f"Downloading {repo_id}", total) as advance:
         try:
@@ -73,6 +77,8 @@ def download(
                 # others for the commit that this gave, so that all are from one. One by one: threads of the
                 # client would make Ctrl-C wait for whole files.
                 folder = fetch("config.json", revision).parent
+                if accept is not None:
+                    accept(read_json_object(folder / "config.json"))
                 for name in sorted(names, key=lambda name: sizes[name]):
                     path = fetch(name, folder.name)
                     if folder.name == info.sha and path.stat().st_size != sizes[name]:
@@ -85,6 +91,57 @@ def download(
         except Exception as error:
             raise hub_error(error, repo_id, revision) from error
     return folder, folder.name
+
+
+def download_listed(
+    repo_id: str,
+    first: str,
+    listed: Callable[[Path], Mapping[str, int]],
+    *,
+    revision: str | None,
+    token: str | None,
+    cache_dir: str | Path | None,
+    reporter: Reporter,
+) -> Path:
+    """The folder in the Hub cache with the file `first` of a repository, and those with their sizes that it lists.
+
+    A listed file that the repository lacks is missing in the folder too.
+    """
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    fetch = _fetcher(repo_id, token, cache_dir)
+    try:
+        with quiet_hub():
+            folder = fetch(first, revision).parent
+            sizes = listed(folder)
+            total, blobs = sum(sizes.values()), _blobs_folder(repo_id, cache_dir)
+            kept = RUN.keeping("what was downloaded so far is kept for the next time")
+            with kept, reporter.stage(f"Downloading {repo_id}", total) as advance, _watched(blobs, total, advance):
+                for name in sorted(sizes, key=lambda name: sizes[name]):
+                    with suppress(RemoteEntryNotFoundError):
+                        fetch(name, folder.name)
+    except LSGConvertError:
+        raise
+    except RemoteEntryNotFoundError as error:
+        raise RequestError(f"'{repo_id}' has no {first}.", "Only what lsg-convert wrote can be verified.") from error
+    except Exception as error:
+        raise hub_error(error, repo_id, revision) from error
+    return folder
+
+
+def _fetcher(repo_id: str, token: str | None, cache_dir: str | Path | None) -> Callable[[str, str | None], Path]:
+    """What downloads a file of a repository at a revision into the cache, and goes on where it stopped."""
+    from huggingface_hub import hf_hub_download
+
+    blobs = _blobs_folder(repo_id, cache_dir)
+
+    def fetch(name: str, at: str | None) -> Path:
+        def get() -> str:
+            return hf_hub_download(repo_id, name, revision=at, token=token, cache_dir=cache_dir)
+
+        return Path(retrying(get, kept=lambda: _size_of(blobs)))
+
+    return fetch
 
 
 def select_files(repo_id: str, names: Sequence[str] | dict[str, int]) -> list[str]:

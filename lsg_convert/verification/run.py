@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import LSGConvertError
-from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.common.progress import Reporter, SilentReporter, Steps, import_libraries
 from lsg_convert.common.quiet import libraries_quiet
 from lsg_convert.common.sizes import parse_size
 from lsg_convert.folder.card import updated_card
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import draw_verification
+from lsg_convert.folder.published import fetch_published
 from lsg_convert.folder.record import RECORD_NAME, Record, record_text
 from lsg_convert.folder.report import NOT_RUN
 from lsg_convert.folder.saved_record import read_converted
@@ -60,7 +62,8 @@ def verify(
 ) -> Report:
     """Verify a converted folder against its source, which its own record names unless `source` is given.
 
-    The report goes into the folder's record and card as well. `level` is the last level to run; `atol` is 1e-4 in
+    The report goes into the folder's record and card as well. A folder on the Hub (`owner/name`) is downloaded, and not
+    written to. `level` is the last level to run; `atol` is 1e-4 in
     float32 unless given; `max_kl` and `min_agreement` make drift fail beyond them.
 
     Raises:
@@ -69,17 +72,21 @@ def verify(
     reporter = reporter or SilentReporter()
     memory = None if max_memory is None else parse_size(max_memory, "--max-memory", "4GB")
     settings = Settings(atol, max_kl, min_agreement, device, dtype, memory, trust_remote_code)
-    settings.check()
     last, passages = parse_level(level), load_text(text)
-    found = find_converted_folder(folder)
+    import_libraries(reporter)
+    settings.check()
+    published = folder and fetch_published(folder, token=token, cache_dir=cache_dir, reporter=reporter)
+    found = published or find_converted_folder(folder)
     record = read_converted(found)
     original, no_source = _find_source(found, record, source, revision, token, cache_dir, reporter)
-    subject = Subject(found, record, original, passages, settings, no_source, reporter=reporter)
+    steps = Steps(reporter, sum(check.level <= last for check in ALL_CHECKS))
+    subject = Subject(found, record, original, passages, settings, no_source, reporter=steps)
     with libraries_quiet():
         if record.saved is not None:
             subject = subject_of_saved(subject)
-        report = run_checks(subject, last)
-    keep_report(found, replace(record, saved=subject.record.saved), report)
+        report = run_checks(subject, last, steps=steps)
+    if not published:
+        keep_report(found, replace(record, saved=subject.record.saved), report)
     return report
 
 
@@ -89,15 +96,20 @@ def verify_conversion(folder: Path, source: Source, record: Record, reporter: Re
     return run_checks(subject, Level.EXACT, CONVERSION_CHECKS)
 
 
-def run_checks(subject: Subject, last: Level, kinds: Sequence[type[Check]] | None = None) -> Report:
+def run_checks(
+    subject: Subject, last: Level, kinds: Sequence[type[Check]] | None = None, steps: Steps | None = None
+) -> Report:
     """Run every check of `kinds` (all, unless given) up to the level `last` that means anything for this model."""
     results = []
     checks = [check() for check in (ALL_CHECKS if kinds is None else kinds) if check.level <= last]
     for number, check in enumerate(checks):
         if not any("source" in later.needs for later in checks[number:]):
             subject.models.release_source()
+        if steps is not None and number:
+            steps.step()
         if applies(check, subject):
-            results.append(run_check(check, subject))
+            with subject.reporter.stage(f"Checking: {check.name}") if steps is not None else nullcontext():
+                results.append(run_check(check, subject))
     return Report(tuple(results), last, _circumstances(subject))
 
 

@@ -1,0 +1,97 @@
+"""What a conversion will take on this machine, before it is done: disk, memory and time.
+
+Disk follows from the plan, byte by byte for the tensors. Memory is a bound: what the two models that are compared take
+at most, both in float32. Time is a guess, by rates that two cores of a server reach.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+from lsg_convert.common.sizes import size_text
+from lsg_convert.folder.auxiliary_files import AuxiliaryFiles
+from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.plan.plan import Plan
+from lsg_convert.sources.checkpoint import Checkpoint
+from lsg_convert.verification.lengths import DEFAULT_SOURCE_LENGTH
+from lsg_convert.verification.memory import RUNTIME
+
+FEW_SECONDS = 5.0
+_CARD, _RECORD, _RECORDED = 4_500, 4_500, 180  # bytes of card and picture, of the record, of a file or change in it
+_HEADER = 90  # bytes of a tensor's line in the header, beside its name
+_WRITER = 180 * 10**6  # Python, numpy and a tokenizer's process
+_BUFFERS = 2  # a tensor as it is read and as it is written
+_STARTING, _IMPORTING, _CHECKING = 1.0, 4.0, 4.0  # seconds
+_WRITING = 400e6  # bytes a second, hashed and flushed
+_COMPUTING = 60e9  # operations a second
+_TEXTS = 3_000  # tokens that the checks read by both models
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes on the disk, bytes of memory at most, seconds about."""
+
+    disk: int
+    memory: int
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """All three, for a person."""
+        return f"{size_text(self.disk)} on the disk, up to {size_text(self.memory)} of memory, {about(self.seconds)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The estimate as plain data."""
+        return asdict(self) | {"seconds": round(self.seconds, 1)}
+
+
+def estimate_conversion(checkpoint: Checkpoint, plan: Plan, auxiliary: AuxiliaryFiles, verify: bool) -> Estimate:
+    """What converting `checkpoint` by `plan` will take, checks included if `verify`."""
+    disk = _disk(checkpoint, plan, auxiliary)
+    largest = max((tensor.nbytes for tensor in plan.tensors), default=0)
+    memory = _WRITER + _BUFFERS * largest
+    seconds = _STARTING + disk / _WRITING
+    if verify:
+        elements = sum(prod(tensor.shape) for tensor in plan.tensors)
+        tokens = min(plan.lsg.dense_limit, plan.source_max_len or DEFAULT_SOURCE_LENGTH)
+        width = max(prod(plan_shape(plan)), 1)
+        memory = max(memory, RUNTIME + 2 * 4 * elements + 3 * 4 * tokens * width)
+        seconds += _IMPORTING + _CHECKING + 2 * disk / _WRITING + 2 * 2 * elements * _TEXTS / _COMPUTING
+    return Estimate(disk, memory, seconds)
+
+
+def plan_shape(plan: Plan) -> tuple[int, ...]:
+    """Rows of the word embeddings: as wide are the logits."""
+    names = {tensor.name: tensor.shape for tensor in plan.tensors}
+    return names.get(plan.layout.word_embeddings, (1,))[:1]
+
+
+def about(seconds: float) -> str:
+    """A duration that is not known exactly."""
+    if seconds < 60:
+        return f"about {max(5 * round(seconds / 5), 1)} s"
+    return f"about {seconds / 60:.0f} min"
+
+
+def _disk(checkpoint: Checkpoint, plan: Plan, auxiliary: AuxiliaryFiles) -> int:
+    header = sum(len(tensor.name) + _HEADER for tensor in plan.tensors)
+    code = sum(map(len, modeling_files(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type).values()))
+    config = len(json.dumps(plan.config, indent=2))
+    copied = sum(_sizes(checkpoint, auxiliary))
+    recorded = _RECORD + _RECORDED * (len(auxiliary.names) + 4 + len(plan.changes()))
+    return plan.nbytes + header + code + config + copied + recorded + _CARD
+
+
+def _sizes(checkpoint: Checkpoint, auxiliary: AuxiliaryFiles) -> Iterable[int]:
+    """Bytes of the files that come along."""
+    for name in auxiliary.names:
+        yield (checkpoint.folder / name).stat().st_size
+    for module in auxiliary.sentence_modules.modules if auxiliary.sentence_modules else ():
+        for name in ("config.json", module.weights):
+            path = checkpoint.folder / module.path / name if name else None
+            if path is not None and path.is_file():
+                yield path.stat().st_size
