@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -q -c constraints-dev.txt
 PARALLEL := -n auto --maxprocesses 4
 DEMO := demo/lsg-all-MiniLM-L6-v2-4096
 
-.PHONY: help demo test test-fast fuzz matrix lint format bench bench-speed bench-peers bench-gpu clean
+.PHONY: help demo test test-fast screens fuzz matrix lint format bench bench-speed bench-peers bench-gpu clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ test: $(VENV)/.dev ## run all tests
 
 test-fast: $(VENV)/.dev ## run all tests but the slow ones
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+screens: $(VENV)/.dev ## draw anew what commands show, kept in tests/cli/screens; then look at the difference
+	$(BIN)/python -m tests.cli.screens
 
 fuzz: $(VENV)/.dev ## 10,000 damaged checkpoints and folders through the commands (the suite has 2,000)
 	LSG_FUZZ_CASES=10000 $(BIN)/python -m pytest $(PARALLEL) tests/reliability/test_fuzz_commands.py

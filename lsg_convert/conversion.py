@@ -126,7 +126,7 @@ def convert(
         checkpoint = Checkpoint.open(source.folder)
         plan = make_plan(checkpoint, asked)
         auxiliary = survey(source.folder)
-        estimate = estimate_conversion(checkpoint, plan, auxiliary, verify)
+        estimate = estimate_conversion(checkpoint, plan, auxiliary, verify=verify, cast=asked.dtype != "keep")
     if asked.output is None:
         output = default_output(model, plan.max_len, plan.source_max_len if plan.is_lsg_source else None)
     if dry_run:

@@ -99,7 +99,7 @@ def run(given: list[str]) -> int:
 
 def _report(error: BaseException, console: Console, given: list[str]) -> int:
     failure = describe(error)
-    hint = usage_hint(given, COMMANDS) if hasattr(error, "format_message") else failure.hint
+    hint = usage_hint(given, COMMANDS, failure.message) if hasattr(error, "format_message") else failure.hint
     if RUN.achieved and not failure.silent:
         hint = f"{RUN.achieved}. {hint[0].upper()}{hint[1:]}" if hint else f"{RUN.achieved}."
     wanted = os.environ.get(DEBUG_VARIABLE) or not {"--verbose", "-v"}.isdisjoint(given)

@@ -43,7 +43,7 @@ def code(
     \b
     Examples:
       lsg-convert code bert
-      lsg-convert code encoder-decoder/bert --output modeling_lsg_encoder_decoder.py
+      lsg-convert code encoder-decoder/bert -o modeling_lsg_bert_pair.py
       lsg-convert code bert | diff - ./lsg-my-bert-4096/modeling_lsg_bert.py
     """
     if quiet and output is None and not json:

@@ -130,10 +130,13 @@ class Console:
         elif not self.quiet:
             print(text, end="", file=self._stdout, flush=True)
 
-    def hint(self, text: str) -> None:
-        """Say on stderr what the user may want to know or do next; nothing with --quiet or --json."""
+    def hint(self, text: str, to_copy: bool = False) -> None:
+        """Say on stderr what the user may want to know or do next; nothing with --quiet or --json.
+
+        What is there `to_copy` stays in lines as they are, however narrow the terminal.
+        """
         if not self.quiet:
-            self._say(text, style="dim")
+            self._say(text, style="dim", to_copy=to_copy)
 
     def warn(self, text: str) -> None:
         """Say on stderr what the user should know; nothing with --quiet or --json."""
@@ -153,7 +156,7 @@ class Console:
         if hint:
             hint = self.clean(hint, keep_newlines=True)
             said.append(f"\n{hint[0].upper()}{hint[1:]}", style="dim")
-        self._rich(self._stderr).print(said, highlight=False, soft_wrap=True)
+        self._rich(self._stderr).print(said, highlight=False, soft_wrap=not self._stderr.isatty())
 
     def traceback(self, error: BaseException) -> None:
         """Print a traceback to stderr: for whoever debugs lsg-convert itself."""
@@ -200,11 +203,13 @@ class Console:
         """Say before the work begins what it will take (implements `Reporter`)."""
         self.hint(text)
 
-    def _say(self, text: str, style: str) -> None:
+    def _say(self, text: str, style: str, to_copy: bool = False) -> None:
         from rich.text import Text
 
         self._rich(self._stderr).print(
-            Text(self.clean(text, keep_newlines=True), style=style), highlight=False, soft_wrap=True
+            Text(self.clean(text, keep_newlines=True), style=style),
+            highlight=False,
+            soft_wrap=to_copy or not self._stderr.isatty(),
         )
 
     def _rich(self, stream: TextIO) -> RichConsole:

@@ -89,5 +89,5 @@ def _shown(console: Console, result: ConversionResult, sent: PushResult | None) 
     published = push_tables(payload["pushed"], console.clean) if sent else []
     console.result(payload, *conversion_summary(payload, console.clean), *published)
     auto_class = result.plan.family.heads[result.plan.architecture].auto_class
-    console.hint(next_steps(payload["output"], auto_class))
+    console.hint(next_steps(payload["output"], auto_class), to_copy=True)
     return payload

@@ -25,7 +25,7 @@ _BENCH_LABELS = {
 
 def plan_tables(plan: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
     """Return the plan of a conversion: what comes out, and which tensors are not the source's own bytes."""
-    facts = {"Source": source_text(plan["source"]), **plan_facts(plan)}
+    facts: dict[str, str | None] = {"Source": source_text(plan["source"]), **plan_facts(plan)}
     if "output" in plan:
         facts["Output"] = here(plan["output"])
     facts["Will take"] = estimate_text(plan.get("estimate"))
@@ -126,7 +126,7 @@ def report_table(report: Mapping[str, Any], sentence: str, clean: Clean) -> list
     wide, narrow = [], []
     for check in report["checks"]:
         mark, seconds = MARKS[check["status"]], f"{check['seconds']:.1f}"
-        within = f", at most {check['tolerance']}" if check["tolerance"] else ""
+        within = f"; tolerance {check['tolerance']}" if check["tolerance"] else ""
         rest = {"measured": check["measured"], "tolerance": check["tolerance"], "s": seconds}
         wide.append({"": mark, "check": check["name"], **rest})
         narrow.append(
@@ -207,8 +207,8 @@ def conversion_summary(result: Mapping[str, Any], clean: Clean) -> list[Renderab
         "Source": source_text(result["source"]),
         **plan_facts(result),
         "Verified": verification_text(result.get("verification")),
-        "Output": f"{here(result['output'])}: {len(result['files'])} files, {size_text(result['size'])}, "
-        f"{timing_text(result['timing'])}",
+        "Output": f"{here(result['output'])}: {len(result['files'])} files, {size_text(result['size'])}",
+        "Time": timing_text(result["timing"]),
         **left_behind_fact(result.get("left_behind") or {}),
     }
     notes = [f"Note: {clean(note)}" for note in result["notes"]]
@@ -253,7 +253,10 @@ def verification_text(verification: Mapping[str, Any] | None) -> str:
     """Return the state of a folder's verification in a few words."""
     if not verification:
         return "not yet"
-    return ", ".join(f"{check['name']} {MARKS[check['status']]}" for check in verification["checks"])
+    groups: dict[str, list[str]] = {}
+    for check in verification["checks"]:
+        groups.setdefault(MARKS[check["status"]], []).append(check["name"])
+    return "; ".join(f"{mark} {' · '.join(names)}" for mark, names in groups.items())
 
 
 def saved_fact(saved: Mapping[str, Any] | None) -> dict[str, str]:

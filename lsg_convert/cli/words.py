@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 
+from lsg_convert.cli import foreign
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.text import printable
 
@@ -44,6 +46,8 @@ def understood(arguments: list[str], commands: Iterable[str]) -> list[str]:
         return [first, *flags, *others]
     if first in ROOT_FLAGS:
         return typed
+    if first in foreign.COMMANDS and not os.path.lexists(first):
+        raise RequestError(f"there is no command and no model '{first}'.", foreign.COMMANDS[first])
     meant = None if first.startswith("-") else meant_command(first, commands)
     if meant is not None:
         raise RequestError(
@@ -61,8 +65,13 @@ def meant_command(word: str, commands: Iterable[str]) -> str | None:
     return SYNONYMS.get(word.lower()) or (near[0] if near else None)
 
 
-def usage_hint(given: list[str], commands: Iterable[str]) -> str:
-    """Where to read what the command takes that was used wrongly."""
+def usage_hint(given: list[str], commands: Iterable[str], message: str) -> str:
+    """What stands for an option of another program, or where to read what the command takes that was used wrongly."""
+    unknown = re.search(r"No such option: (--[a-z0-9-]+)", message)
+    if unknown and unknown[1] in foreign.OPTIONS:
+        return foreign.OPTIONS[unknown[1]]
+    if "integer" in message:
+        return "Give a whole number in digits, without k or commas: 4096."
     first = next((word for word in given if not word.startswith("-")), "")
     command = first if first in commands else DEFAULT_COMMAND
     more = "" if first in commands else f"; `{PROGRAM} --help` lists the commands"

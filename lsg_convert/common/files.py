@@ -44,7 +44,7 @@ def safe_file(folder: Path, name: str) -> Path:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RequestError(
-            f"the file '{shown}' is missing in {printable(folder, 300)}.", "download or copy the checkpoint again."
+            f"the file '{shown}' is missing in {_named(folder)}.", "download or copy the checkpoint again."
         ) from error
     except (OSError, RuntimeError) as error:  # permission; a loop of links
         raise OutsideError(f"cannot read '{shown}' in {printable(folder, 300)}: {_reason(error)}.") from error
@@ -139,6 +139,10 @@ def parse_json_object(data: bytes, shown: str, unique_keys: bool = False) -> dic
     if not isinstance(value, dict):
         raise RequestError(f"{shown} holds a JSON {type(value).__name__}, not an object.")
     return value
+
+
+def _named(folder: Path) -> str:
+    return "the current folder" if folder == Path() else printable(folder, 300)
 
 
 def _is_cached_blob(folder: Path, target: Path) -> bool:

@@ -15,6 +15,7 @@ from lsg_convert.common.errors import OutsideError, RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
 from lsg_convert.common.os_errors import os_failure
 from lsg_convert.sources.file_bytes import StoredRows, read_bytes
+from lsg_convert.sources.folders import refuse_other_folder
 from lsg_convert.sources.safetensors_header import read_header
 from lsg_convert.sources.tensor_bytes import CHUNK, dtype_name, tensor_bytes, torch_dtype, write_tensor
 
@@ -59,6 +60,7 @@ class Checkpoint:
     @classmethod
     def open(cls, folder: Path) -> Checkpoint:
         """Read config and tensor headers; raises RequestError for anything missing, broken or hostile."""
+        refuse_other_folder(folder)
         config = read_json_object(safe_file(folder, "config.json"), CONFIG_LIMIT)
         tensors: dict[str, TensorInfo] = {}
         aliases: dict[str, str] = {}

@@ -23,11 +23,12 @@ from lsg_convert.verification.memory import RUNTIME
 FEW_SECONDS = 5.0
 _CARD, _RECORD, _RECORDED = 4_500, 4_500, 180  # bytes of card and picture, of the record, of a file or change in it
 _HEADER = 90  # bytes of a tensor's line in the header, beside its name
-_WRITER = 180 * 10**6  # Python, numpy and a tokenizer's process
+_WRITER = 100 * 10**6  # Python and numpy
 _BUFFERS = 2  # a tensor as it is read and as it is written
-_STARTING, _IMPORTING, _CHECKING = 1.0, 4.0, 4.0  # seconds
+_SLACK = 1.1  # allocators keep some of what was freed
+_STARTING, _IMPORTING, _CHECKING = 1.0, 4.0, 5.0  # seconds
 _WRITING = 400e6  # bytes a second, hashed and flushed
-_COMPUTING = 60e9  # operations a second
+_COMPUTING = 40e9  # operations a second
 _TEXTS = 3_000  # tokens that the checks read by both models
 
 
@@ -49,8 +50,10 @@ class Estimate:
         return asdict(self) | {"seconds": round(self.seconds, 1)}
 
 
-def estimate_conversion(checkpoint: Checkpoint, plan: Plan, auxiliary: AuxiliaryFiles, verify: bool) -> Estimate:
-    """What converting `checkpoint` by `plan` will take, checks included if `verify`."""
+def estimate_conversion(
+    checkpoint: Checkpoint, plan: Plan, auxiliary: AuxiliaryFiles, *, verify: bool, cast: bool
+) -> Estimate:
+    """What converting `checkpoint` by `plan` will take; checks included if `verify`, in another type if `cast`."""
     disk = _disk(checkpoint, plan, auxiliary)
     largest = max((tensor.nbytes for tensor in plan.tensors), default=0)
     memory = _WRITER + _BUFFERS * largest
@@ -58,16 +61,16 @@ def estimate_conversion(checkpoint: Checkpoint, plan: Plan, auxiliary: Auxiliary
     if verify:
         elements = sum(prod(tensor.shape) for tensor in plan.tensors)
         tokens = min(plan.lsg.dense_limit, plan.source_max_len or DEFAULT_SOURCE_LENGTH)
-        width = max(prod(plan_shape(plan)), 1)
-        memory = max(memory, RUNTIME + 2 * 4 * elements + 3 * 4 * tokens * width)
+        copies = 3 if cast else 2  # a source that is rounded as the folder was is there twice for a moment
+        memory = int(_SLACK * (RUNTIME + copies * 4 * elements + 3 * 4 * tokens * _logits(plan)))
         seconds += _IMPORTING + _CHECKING + 2 * disk / _WRITING + 2 * 2 * elements * _TEXTS / _COMPUTING
     return Estimate(disk, memory, seconds)
 
 
-def plan_shape(plan: Plan) -> tuple[int, ...]:
-    """Rows of the word embeddings: as wide are the logits."""
-    names = {tensor.name: tensor.shape for tensor in plan.tensors}
-    return names.get(plan.layout.word_embeddings, (1,))[:1]
+def _logits(plan: Plan) -> int:
+    """How wide logits are: as many as there are word embeddings."""
+    shapes = {tensor.name: tensor.shape for tensor in plan.tensors}
+    return shapes.get(plan.layout.word_embeddings, (1,))[0]
 
 
 def about(seconds: float) -> str:
@@ -91,7 +94,6 @@ def _sizes(checkpoint: Checkpoint, auxiliary: AuxiliaryFiles) -> Iterable[int]:
     for name in auxiliary.names:
         yield (checkpoint.folder / name).stat().st_size
     for module in auxiliary.sentence_modules.modules if auxiliary.sentence_modules else ():
-        for name in ("config.json", module.weights):
-            path = checkpoint.folder / module.path / name if name else None
-            if path is not None and path.is_file():
-                yield path.stat().st_size
+        folder = checkpoint.folder / module.path
+        paths = [folder / "config.json", *([folder / module.weights] if module.weights else [])]
+        yield from (path.stat().st_size for path in paths if path.is_file())

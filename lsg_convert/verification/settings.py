@@ -50,5 +50,5 @@ class Settings:
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise RequestError(
                 f"--device {printable(self.device)!r} cannot be used: {printable(str(error).splitlines()[0], 200)}",
-                "Use --device cpu.",
+                f"A GPU is cuda, or cuda:{self.device}." if self.device.isdigit() else "Use cpu, or cuda for a GPU.",
             ) from error
