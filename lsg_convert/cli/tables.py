@@ -96,7 +96,8 @@ def stacked_table(
     """Return a table of short cells and one wide cell of two lines: a name, and what is said of it."""
     from rich.text import Text
 
-    table = _table(title, padding=(0, 1, 0, 0))  # narrow, so that ids fit
+    table = _table(title)
+    table.padding, table.show_edge = (0, 1, 0, 0), False  # ids of 44 characters fit into 80 columns
     for heading in headings[:-1]:
         table.add_column(heading, no_wrap=True)
     table.add_column(headings[-1], overflow="fold")
@@ -121,12 +122,12 @@ def payload_tables(
     return tables
 
 
-def _table(title: str | None, show_header: bool = True, padding: tuple[int, ...] = (0, 1)) -> Table:
+def _table(title: str | None, show_header: bool = True) -> Table:
     from rich import box
     from rich.table import Table
 
     style = box.SIMPLE_HEAD if show_header else box.SIMPLE
-    return Table(box=style, show_header=show_header, title=title, title_justify="left", pad_edge=False, padding=padding)
+    return Table(box=style, show_header=show_header, title=title, title_justify="left", pad_edge=False)
 
 
 def _is_rows(value: Any) -> bool:
