@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import LSGConvertError, RequestError
+from lsg_convert.common.estimate import Estimate
 from lsg_convert.common.files import user_path
 from lsg_convert.common.json_files import write_json
 from lsg_convert.common.progress import Reporter, SilentReporter, Steps, import_libraries
@@ -25,7 +26,7 @@ from lsg_convert.plan.plan import Plan, make_plan
 from lsg_convert.plan.refusals import refuse_config, refuse_name
 from lsg_convert.sources.checkpoint import Checkpoint
 from lsg_convert.sources.resolve import Source, named, resolve_source
-from lsg_convert.verification.estimate import FEW_SECONDS, Estimate, estimate_conversion
+from lsg_convert.verification.estimate import estimate_conversion
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -136,11 +137,9 @@ def convert(
         return ConversionResult(source, plan, folder, clock.total, None, clock.laps, estimate, left, notes)
     final = check_output(output, asked.force, source.folder)
     notes = (f"replaced the folder that lsg-convert had written to {output}.",) if holds_something(final) else ()
-    if estimate.seconds > FEW_SECONDS:
-        steps.notice(f"This will take {estimate.sentence}.")
     clock.lap("read")
     with staged(output, asked.force, source.folder) as folder:
-        record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, steps)
+        record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, estimate, steps)
         clock.lap("written")
         if verify:
             record = replace(record, verification=_verify_folder(folder, source, record, steps))
@@ -214,6 +213,7 @@ def _write_folder(
     plan: Plan,
     options: ConvertOptions,
     auxiliary: AuxiliaryFiles,
+    estimate: Estimate,
     steps: Steps,
 ) -> Record:
     """Fill `folder`; returns its record."""
@@ -234,6 +234,7 @@ def _write_folder(
     if plan.global_is_bos and not plan.is_lsg_source:
         name_opening_token(folder, special_tokens.first)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
+    estimate.tell(steps)  # now that nothing but the machine itself can be in the way
     steps.step()
     written = write_safetensors(folder, entries, options.max_shard_bytes(), steps)
     for name, code in modeling_files(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type).items():

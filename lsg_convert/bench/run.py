@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lsg_convert.bench.estimate import estimate_benchmark
 from lsg_convert.bench.meter import Sample, in_turns, measure, summarize
 from lsg_convert.bench.plot import write_plot
 from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.files import printable
-from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.common.progress import Reporter, SilentReporter, import_libraries
 from lsg_convert.common.quiet import libraries_quiet
 from lsg_convert.families import dense_model_type, family_of
 from lsg_convert.folder.model_loading import load_model
@@ -21,6 +22,7 @@ from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.plan.config_values import read_config
 from lsg_convert.plan.foreign_keys import without_foreign_keys
 from lsg_convert.plan.plan import find_family
+from lsg_convert.sources.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -106,9 +108,10 @@ def run_benchmark(
         RequestError: the folder is not a converted one, its code is not ours and not trusted, a length is out of reach,
             the device is not there, or the model cannot compute attention in the way asked for.
     """
+    reporter = reporter or SilentReporter()
+    import_libraries(reporter)
     import torch
 
-    reporter = reporter or SilentReporter()
     config = _configuration(Path(folder))
     load = _gate(Path(folder), config, trust_remote_code)
     longest = _longest(config)
@@ -126,6 +129,7 @@ def run_benchmark(
         report.notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
     if train:
         report.notes.append("training step: forward and backward, without dropout")
+    estimate_benchmark(Checkpoint.open(Path(folder)), lengths, rounds, train).tell(reporter)
     with reporter.stage("Measuring", steps) as advance, _refused_backends(), libraries_quiet():
         sides = {
             CONVERTED: _loaded(lambda: _converted_encoder(load, dtype, device, attention_backend)),

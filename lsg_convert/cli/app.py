@@ -88,8 +88,8 @@ def run(given: list[str]) -> int:
         arguments = understood(given, COMMANDS) or ["--help"]
         code = build_app()(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         return REQUEST if not given else int(code or 0)
-    except SystemExit as end:  # the command line library's way to end when a shell asks what completes a word
-        if COMPLETION_VARIABLE in os.environ:
+    except SystemExit as end:  # the library's way to end when a shell asks what completes a word
+        if COMPLETION_VARIABLE in os.environ or not end.code:
             return int(end.code or 0)
         abandon_stdout()  # or when nobody reads a help page
         return OUTSIDE

@@ -8,6 +8,7 @@ from typing import Any
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
 from lsg_convert.cli.options import asked_for, takes_options
+from lsg_convert.cli.options_file import Config, Like
 
 
 @takes_options(omit=("output", "force"))
@@ -16,6 +17,8 @@ def inspect(
     revision: p.Revision = None,
     token: p.Token = None,
     cache_dir: p.CacheDir = None,
+    config: Config = None,  # these two have set the defaults of the others when they were read
+    like: Like = None,
     json: p.Json = False,
     quiet: p.Quiet = False,
     verbose: p.Verbose = False,

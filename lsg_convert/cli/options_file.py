@@ -81,7 +81,7 @@ def _read_file(path: Path, names: list[str]) -> dict[str, Any]:
     for key, value in values.items():
         name = _parameter(str(key), names, shown)
         if value is not None:
-            options[name] = _value(str(key), value, name in _MODELS, shown)
+            options[name] = _value(str(key), value, name == "models", shown)
     return options
 
 

@@ -232,7 +232,7 @@ def estimate_text(estimate: Mapping[str, float] | None) -> str | None:
     """Return what a conversion is expected to take."""
     if not estimate:
         return None
-    from lsg_convert.verification.estimate import Estimate
+    from lsg_convert.common.estimate import Estimate
 
     return Estimate(int(estimate["disk"]), int(estimate["memory"]), estimate["seconds"]).sentence
 

@@ -105,4 +105,6 @@ def verify(
 
     console.result(report.as_dict(), *report_table(report.as_dict(), report.sentence, console.clean))
     if report.failed:
+        if quiet and not json:
+            console.error(report.sentence, None, 1)
         raise typer.Exit(1)

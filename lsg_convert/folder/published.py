@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import printable, user_path
+from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter
 from lsg_convert.folder.record import RECORD_NAME, REWRITTEN_BY_VERIFY, read_record
 from lsg_convert.sources.aliases import resolve_alias
@@ -23,7 +24,7 @@ def fetch_published(
         OutsideError: the Hub or the network failed.
     """
     name = str(given)
-    if isinstance(given, Path) or name.startswith((".", "/", "~")) or user_path(name).exists():
+    if isinstance(given, Path) or name.startswith((".", "/", "~")) or os.path.lexists(name):
         return None
     repo_id, revision = hub_name(name)
     if resolve_alias(repo_id) is not None and "/" not in repo_id:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
@@ -16,7 +16,7 @@ from lsg_convert.sources.aliases import resolve_alias
 
 def refuse_name(model: str) -> None:
     """Raise RequestError for a short name that is none of ours, and is known for what cannot be converted."""
-    if "/" in model or resolve_alias(model) or Path(model).exists():
+    if "/" in model or resolve_alias(model) or os.path.lexists(model):
         return
     reason = why_unsupported_name(model)
     if reason is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -92,10 +93,7 @@ def named(model: str, revision: str | None = None) -> tuple[str, str | None]:
     Raises:
         RequestError: what is named is no model.
     """
-    try:
-        is_path = Path(model).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):  # what looks for the source says so
-        return model, revision
+    is_path = model.startswith("~") or os.path.lexists(model)
     return (model, revision) if is_path else hub_name(model, revision)
 
 

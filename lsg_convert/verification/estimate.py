@@ -1,4 +1,4 @@
-"""What a conversion will take on this machine, before it is done: disk, memory and time.
+"""What a conversion and a verification will take on this machine, before they are done: disk, memory and time.
 
 Disk follows from the plan, byte by byte for the tensors. Memory is a bound: what the two models that are compared take
 at most, both in float32. Time is a guess, by rates that two cores of a server reach.
@@ -7,47 +7,26 @@ at most, both in float32. Time is a guess, by rates that two cores of a server r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Any
 
-from lsg_convert.common.sizes import size_text
+from lsg_convert.common.estimate import COMPUTING, IMPORTING, RUNTIME, SLACK, STARTING, Estimate
 from lsg_convert.folder.auxiliary_files import AuxiliaryFiles
 from lsg_convert.folder.remote_code import modeling_files
 from lsg_convert.plan.plan import Plan
 from lsg_convert.sources.checkpoint import Checkpoint
+from lsg_convert.verification.check import Check
 from lsg_convert.verification.lengths import DEFAULT_SOURCE_LENGTH
-from lsg_convert.verification.memory import RUNTIME
+from lsg_convert.verification.levels import Level
+from lsg_convert.verification.subject import Subject
 
-FEW_SECONDS = 5.0
 _CARD, _RECORD, _RECORDED = 4_500, 4_500, 180  # bytes of card and picture, of the record, of a file or change in it
 _HEADER = 90  # bytes of a tensor's line in the header, beside its name
 _WRITER = 100 * 10**6  # Python and numpy
 _BUFFERS = 2  # a tensor as it is read and as it is written
-_SLACK = 1.1  # allocators keep some of what was freed
-_STARTING, _IMPORTING, _CHECKING = 1.0, 4.0, 5.0  # seconds
+_CHECKING, _STRANGER = 5.0, 20.0  # seconds
 _WRITING = 400e6  # bytes a second, hashed and flushed
-_COMPUTING = 40e9  # operations a second
 _TEXTS = 3_000  # tokens that the checks read by both models
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Bytes on the disk, bytes of memory at most, seconds about."""
-
-    disk: int
-    memory: int
-    seconds: float
-
-    @property
-    def sentence(self) -> str:
-        """All three, for a person."""
-        return f"{size_text(self.disk)} on the disk, up to {size_text(self.memory)} of memory, {about(self.seconds)}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """The estimate as plain data."""
-        return asdict(self) | {"seconds": round(self.seconds, 1)}
 
 
 def estimate_conversion(
@@ -57,13 +36,13 @@ def estimate_conversion(
     disk = _disk(checkpoint, plan, auxiliary)
     largest = max((tensor.nbytes for tensor in plan.tensors), default=0)
     memory = _WRITER + _BUFFERS * largest
-    seconds = _STARTING + disk / _WRITING
+    seconds = STARTING + disk / _WRITING
     if verify:
         elements = sum(prod(tensor.shape) for tensor in plan.tensors)
         tokens = min(plan.lsg.dense_limit, plan.source_max_len or DEFAULT_SOURCE_LENGTH)
         copies = 3 if cast else 2  # a source that is rounded as the folder was is there twice for a moment
-        memory = int(_SLACK * (RUNTIME + copies * 4 * elements + 3 * 4 * tokens * _logits(plan)))
-        seconds += _IMPORTING + _CHECKING + 2 * disk / _WRITING + 2 * 2 * elements * _TEXTS / _COMPUTING
+        memory = int(SLACK * (RUNTIME + copies * 4 * elements + 3 * 4 * tokens * _logits(plan)))
+        seconds += IMPORTING + _CHECKING + 2 * disk / _WRITING + 2 * 2 * elements * _TEXTS / COMPUTING
     return Estimate(disk, memory, seconds)
 
 
@@ -73,11 +52,18 @@ def _logits(plan: Plan) -> int:
     return shapes.get(plan.layout.word_embeddings, (1,))[0]
 
 
-def about(seconds: float) -> str:
-    """A duration that is not known exactly."""
-    if seconds < 60:
-        return f"about {max(5 * round(seconds / 5), 1)} s"
-    return f"about {seconds / 60:.0f} min"
+def estimate_verification(subject: Subject, checks: Sequence[Check]) -> Estimate | None:
+    """What running `checks` will take; None for a folder that is too broken to say: the checks say why."""
+    try:
+        elements = sum(prod(info.shape) for info in subject.weights.tensors.values())
+        needed = max((check.memory(subject) for check in checks), default=0)
+        alone = {check.level for check in checks} <= {Level.INTEGRITY}
+    except Exception:  # of any kind, in a folder that is broken
+        return None
+    memory = int(SLACK * (RUNTIME + needed))
+    tokens = 0 if alone else _TEXTS + 2 * subject.source_max_len + 4 * subject.max_len
+    started = STARTING + IMPORTING + (0 if alone else _STRANGER)
+    return Estimate(0, memory, started + 2 * 2 * elements * tokens / COMPUTING)
 
 
 def _disk(checkpoint: Checkpoint, plan: Plan, auxiliary: AuxiliaryFiles) -> int:

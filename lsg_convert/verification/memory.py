@@ -6,7 +6,8 @@ import errno
 import re
 from pathlib import Path
 
-RUNTIME = 450 * 10**6  # Python, torch, transformers and a tokenizer
+from lsg_convert.common.estimate import RUNTIME as RUNTIME
+
 # How allocators and the system's loader say it, whatever the type of their error: torch's are RuntimeErrors.
 _NO_MEMORY = re.compile(
     r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|failed to map segment"

@@ -23,6 +23,7 @@ from lsg_convert.folder.staging import replaced
 from lsg_convert.sources.resolve import Source, resolve_source
 from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach, stranger
 from lsg_convert.verification.check import Check, applies, run_check
+from lsg_convert.verification.estimate import estimate_verification
 from lsg_convert.verification.levels import Level, parse_level
 from lsg_convert.verification.report import Report
 from lsg_convert.verification.resemblance import BY_POSITION
@@ -79,12 +80,16 @@ def verify(
     found = published or find_converted_folder(folder)
     record = read_converted(found)
     original, no_source = _find_source(found, record, source, revision, token, cache_dir, reporter)
-    steps = Steps(reporter, sum(check.level <= last for check in ALL_CHECKS))
+    kinds = [kind for kind in ALL_CHECKS if kind.level <= last]
+    steps = Steps(reporter, len(kinds))
     subject = Subject(found, record, original, passages, settings, no_source, reporter=steps)
     with libraries_quiet():
         if record.saved is not None:
             subject = subject_of_saved(subject)
-        report = run_checks(subject, last, steps=steps)
+        estimate = estimate_verification(subject, [kind() for kind in kinds])
+        if estimate is not None:
+            estimate.tell(reporter)
+        report = run_checks(subject, last, kinds, steps)
     if not published:
         keep_report(found, replace(record, saved=subject.record.saved), report)
     return report

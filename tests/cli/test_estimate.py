@@ -1,0 +1,116 @@
+"""What a run is expected to take, held to what it takes: disk within some percent, memory as a bound."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lsg_convert.common.estimate import Estimate, about
+from lsg_convert.conversion import inspect
+from tests.command import COMMAND, fresh_environment, lsg_convert
+
+
+def _measured(arguments: Sequence[object], cwd: Path) -> tuple[dict[str, Any], str, int]:
+    """The result of a run, what it said, and its highest memory: that of it and of what it started."""
+    with (cwd / "said").open("w") as said:
+        process = subprocess.Popen(
+            [COMMAND, *map(str, arguments)], cwd=cwd, env=fresh_environment(), stdout=subprocess.PIPE, stderr=said
+        )
+        assert process.stdout is not None
+        result = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, result
+    return json.loads(result), (cwd / "said").read_text(), usage.ru_maxrss * 1024
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="session")
+def trained_like(checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of 45 million parameters, small ones as training leaves them."""
+    from transformers import AutoConfig, BertForMaskedLM
+
+    sizes = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 6, "num_attention_heads": 12}
+    folder = checkpoint("bert", "BertForMaskedLM", max_positions=512, **sizes)
+    config = AutoConfig.from_pretrained(folder)
+    config.initializer_range = 0.02
+    BertForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("options", [("--no-verify",), (), ("--dtype", "bf16")], ids=" ".join)
+def test_a_small_conversion(options: tuple[str, ...], checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    _check(checkpoint("bart", "BartForConditionalGeneration"), options, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("--no-verify",), (), ("--dtype", "bf16")], ids=" ".join)
+def test_a_conversion(options: tuple[str, ...], trained_like: Path, tmp_path: Path) -> None:
+    _check(trained_like, options, tmp_path)
+
+
+def _check(source: Path, options: tuple[str, ...], place: Path) -> None:
+    result, _, memory = _measured([source, *options, "--output", "out", "--json"], place)
+    estimate = result["estimate"]
+    assert estimate["disk"] == pytest.approx(_size(place / "out"), rel=0.03)
+    assert memory <= estimate["memory"] <= 2.5 * memory
+    assert set(result["timing"]) == (
+        {"read", "written"} if "--no-verify" in options else {"read", "written", "checked"}
+    )
+
+
+@pytest.mark.slow
+def test_a_verification(trained_like: Path, tmp_path: Path) -> None:
+    assert lsg_convert(trained_like, "--no-verify", "--max-len", 1024, "-o", "out", cwd=tmp_path).code == 0
+    _, _, memory = _measured(["verify", "out", "--json"], tmp_path)
+    assert memory <= _told(tmp_path, "verify", "out", "--level", "kernel")
+
+
+@pytest.mark.slow
+def test_a_benchmark(trained_like: Path, tmp_path: Path) -> None:
+    assert lsg_convert(trained_like, "--no-verify", "--max-len", 1024, "-o", "out", cwd=tmp_path).code == 0
+    arguments = ("bench", "out", "--lengths", "512,1024", "--rounds", "1", "--train")
+    _, _, memory = _measured([*arguments, "--json"], tmp_path)
+    assert memory <= _told(tmp_path, *arguments)
+
+
+def _told(place: Path, *arguments: str) -> float:
+    """The memory that a run said it would take, in bytes."""
+    said = lsg_convert(*arguments, cwd=place).stderr
+    found = re.search(r"^This will take up to ([\d.]+) (MB|GB) of memory, about ", said, re.MULTILINE)
+    assert found is not None, said
+    return float(found[1]) * {"MB": 1e6, "GB": 1e9}[found[2]] * 1.01  # it is rounded
+
+
+def test_it_is_told_before_the_work_and_in_inspect(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    source = checkpoint("bert", "BertModel")
+    done = lsg_convert(source, "--max-len", 128, cwd=tmp_path)
+    assert re.match(r"This will take [\d.]+ kB on the disk, up to \d+ MB of memory, about \d+ s\.\n", done.stderr)
+    assert "Will take   " in lsg_convert("inspect", source, cwd=tmp_path).stdout
+    quick = lsg_convert(source, "--max-len", 128, "--no-verify", "--force", cwd=tmp_path)
+    assert quick.code == 0 and "This will take" not in quick.stderr  # no more than a few seconds
+
+
+def test_it_grows_with_what_is_asked_for(checkpoint: Callable[..., Path]) -> None:
+    source = checkpoint("bert", "BertModel")
+    short, long = (inspect(source, max_len=length).estimate for length in (128, 65536))
+    assert short is not None and long is not None
+    assert short.disk < long.disk and short.memory < long.memory and short.seconds < long.seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(1, "about 1 s"), (12, "about 10 s"), (58, "about 60 s"), (200, "about 3 min")]
+)
+def test_it_claims_no_more_than_is_known(seconds: float, said: str) -> None:
+    assert about(seconds) == said
+    assert Estimate(0, 10**9, seconds).sentence == f"up to 1.0 GB of memory, {said}"
