@@ -223,7 +223,7 @@ def timing_text(timing: Mapping[str, float]) -> str:
 
 def seconds_text(seconds: float) -> str:
     """Return a duration as people say it."""
-    if seconds >= 60:
+    if seconds >= 120:
         return f"{seconds / 60:.0f} min"
     return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
 
