@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 Push = Annotated[
     p.Text,
-    p.option("Publish the folder on the Hub when it is complete, e.g. me/lsg-bart-base-4096.", metavar="REPO_ID"),
+    p.option(
+        "Publish the folder on the Hub when it is complete, e.g. me/lsg-bart-base-4096.",
+        panel="Output",
+        metavar="REPO_ID",
+    ),
 ]
 
 

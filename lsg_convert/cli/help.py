@@ -12,6 +12,15 @@ from lsg_convert.cli.words import DEFAULT_COMMAND
 class GroupedCommand(TyperCommand):
     """A command whose options stand under the headings of their `rich_help_panel`."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return `[OPTIONS]` and the arguments: in brackets what may be missing, with dots what may come again."""
+        pieces = ["[OPTIONS]"]
+        for parameter in self.get_params(ctx):
+            if parameter.param_type_name == "argument":
+                again = "..." if parameter.nargs == -1 else ""
+                pieces.append(f"{parameter.metavar}{again}" if parameter.required else f"[{parameter.metavar}{again}]")
+        return pieces
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then each group of options."""
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -19,6 +28,8 @@ class GroupedCommand(TyperCommand):
             record = parameter.get_help_record(ctx)
             if record is None:
                 continue
+            if parameter.param_type_name == "argument":
+                record = (parameter.metavar, record[1])
             default = "Arguments" if parameter.param_type_name == "argument" else "Options"
             groups.setdefault(getattr(parameter, "rich_help_panel", None) or default, []).append(record)
         for heading, records in groups.items():

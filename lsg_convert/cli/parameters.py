@@ -38,13 +38,13 @@ def dtype_choice(allowed: tuple[str, ...]) -> dict[str, Any]:
             raise typer.BadParameter(f"{text!r} is not one of {', '.join(allowed)}.")
         return name
 
-    return {"parser": parse, "metavar": f"[{'|'.join(allowed)}]"}
+    return {"parser": parse, "metavar": "TYPE"}
 
 
 _MODEL_HELP = "A folder, a well-known short name (bart-base), a Hub id (facebook/bart-base) or its address."
 Model = Annotated[str, argument("MODEL", _MODEL_HELP, autocompletion=complete_model)]
 Models = Annotated[
-    list[str], argument("MODEL...", f"{_MODEL_HELP} Several are converted one by one.", autocompletion=complete_model)
+    list[str], argument("MODEL", f"{_MODEL_HELP} Several are converted one by one.", autocompletion=complete_model)
 ]
 Folder = Annotated[
     File,
@@ -84,7 +84,7 @@ Device = Annotated[str, option("Where to compute: cpu, cuda, cuda:1, mps.", pane
 ComputeDtype = Annotated[
     str,
     option(
-        "Type to compute in; fp32, fp16 and bf16 mean the same.",
+        "Type to compute in: float32, float16, bfloat16, or fp32, fp16, bf16.",
         panel=COMPUTING_PANEL,
         shown=True,
         **dtype_choice(("float32", "float16", "bfloat16")),

@@ -139,7 +139,9 @@ class ConvertOptions:
     )
     dtype: Dtype = field(
         default="keep",
-        metadata=_shown(_OUTPUT, "Type of the written weights; fp32, fp16 and bf16 mean the same. Default: keep."),
+        metadata=_shown(
+            _OUTPUT, "Type of the written weights: float32, float16, bfloat16, or fp32, fp16, bf16. Default: keep them."
+        ),
     )
     output: Path | None = field(
         default=None, metadata=_shown(_OUTPUT, "Folder to write. Default: ./lsg-<name>-<max-len>.", "-o")
