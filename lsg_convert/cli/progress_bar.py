@@ -21,6 +21,7 @@ from lsg_convert.common.sizes import size_text
 BYTES_FROM = 100_000
 _WIDE = 100
 _SPINNER = 2  # columns
+_NARROWEST = 12  # for a description
 
 
 class ProgressDisplay:
@@ -74,10 +75,14 @@ def stage_line(task: Any, width: int, encoding: str = "utf-8") -> Text:
     """Description, bar and figures of a stage in `width` columns; the description is what is cut."""
     figures = stage_figures(task)
     bar = "" if not task.total else _bar(task.completed / task.total, 20 if width >= _WIDE else 8)
+    if width - len(figures) - len(bar) - 3 < _NARROWEST:  # what is done matters more than how far it is
+        bar = ""
+    if width - len(figures) - 1 < _NARROWEST:
+        figures = ""
     room = width - len(figures) - len(bar) - 2 * bool(bar) - 1
     description = str(task.description)
     if len(description) > room:
-        description = f"{description[: room - 1]}…"
+        description = f"{description[: max(room - 1, 0)]}…"
     line = Text(spelled(description, encoding))
     if bar:
         line.append("  ").append(spelled(bar, encoding), style="cyan")
