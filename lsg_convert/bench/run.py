@@ -123,12 +123,7 @@ def run_benchmark(
 
     dense_config = _configuration(Path(source)) if source and Path(source).is_dir() else config
     steps = len(lengths) * (1 + train) * 2 * (rounds + 1)
-    report = BenchReport(str(folder), describe_machine(device), dtype, rounds)
-    report.notes.append("dense: the library's own attention (SDPA) in a model of the same size; batch 1, encoder only")
-    if attention_backend:
-        report.notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
-    if train:
-        report.notes.append("training step: forward and backward, without dropout")
+    report = BenchReport(str(folder), describe_machine(device), dtype, rounds, _notes(attention_backend, train))
     estimate_benchmark(Checkpoint.open(Path(folder)), lengths, rounds, train).tell(reporter)
     with reporter.stage("Measuring", steps) as advance, _refused_backends(), libraries_quiet():
         sides = {
@@ -148,6 +143,16 @@ def run_benchmark(
                         report.peaks[mode, length, side] = sample.peak_bytes
                     advance(1)
     return report
+
+
+def _notes(attention_backend: str | None, train: bool) -> list[str]:
+    """What a reader of the figures has to know."""
+    notes = ["dense: the library's own attention (SDPA) in a model of the same size; batch 1, encoder only"]
+    if attention_backend:
+        notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
+    if train:
+        notes.append("training step: forward and backward, without dropout")
+    return notes
 
 
 def _loaded(load: Callable[[], torch.nn.Module]) -> torch.nn.Module:
