@@ -29,7 +29,7 @@ class GroupedCommand(TyperCommand):
             if record is None:
                 continue
             if parameter.param_type_name == "argument":
-                record = (parameter.metavar, record[1])
+                record = (str(parameter.metavar), record[1])
             default = "Arguments" if parameter.param_type_name == "argument" else "Options"
             groups.setdefault(getattr(parameter, "rich_help_panel", None) or default, []).append(record)
         for heading, records in groups.items():
