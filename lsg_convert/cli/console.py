@@ -124,9 +124,13 @@ class Console:
             raise OutputError(error) from error
 
     def text(self, payload: Mapping[str, Any], text: str) -> None:
-        """Print a command's result as it is, for a file or a pipe: no line is wrapped, no character replaced."""
+        """Print a command's result as it is: no line is wrapped; into a file or a pipe it goes as UTF-8."""
         if self.json_output:
             self.result(payload)
+        elif not self.quiet and isinstance(self._stdout, io.TextIOWrapper) and not self._stdout.isatty():
+            self._stdout.flush()
+            self._stdout.buffer.write(text.encode("utf-8"))
+            self._stdout.flush()
         elif not self.quiet:
             print(text, end="", file=self._stdout, flush=True)
 

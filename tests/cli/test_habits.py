@@ -233,6 +233,13 @@ def test_terminals_that_lack_characters(encoding: str, place: Path) -> None:
         assert arguments[0] != "one" or ("64 -> 128 tokens" in said and "ok files" in said)
 
 
+def test_code_is_the_same_bytes_in_every_encoding(tmp_path: Path) -> None:
+    assert lsg_convert("code", "bert", "--output", "bert.py", cwd=tmp_path).code == 0
+    environment = fresh_environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    printed = subprocess.run([COMMAND, "code", "bert"], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert printed.stdout == (tmp_path / "bert.py").read_bytes()
+
+
 def test_environment_variables_are_documented() -> None:
     """Those that the product reads itself, and what it leaves to its libraries."""
     root = Path(__file__).parents[2]
