@@ -157,6 +157,7 @@ def push_tables(result: Mapping[str, Any], clean: Clean) -> list[RenderableType]
         "Address": result["url"],
         "Branch": result["revision"],
         "Visible": visible,
+        "Saved again by": result["saved"],
         "Verified": result["verified"],
         "Size": f"{size_text(result['bytes'])} in {len(largest)} files",
         "Files": f"{names}{more}",

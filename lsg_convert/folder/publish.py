@@ -13,9 +13,9 @@ from lsg_convert.common.errors import LSGConvertError, OutsideError, RequestErro
 from lsg_convert.common.files import printable
 from lsg_convert.common.interruption import RUN
 from lsg_convert.common.progress import Reporter, SilentReporter
+from lsg_convert.common.sizes import size_text
 from lsg_convert.folder.auxiliary_files import has_tokenizer
 from lsg_convert.folder.card import published_card, updated_card
-from lsg_convert.common.sizes import size_text
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import VERIFICATION
 from lsg_convert.folder.integrity import FolderState, check_folder

@@ -130,7 +130,9 @@ def draw(name: str, width: int | None, form: str) -> str:
     RUN.go_on()
     with _surroundings(width), patch.object(sys, "stdout", terminal), patch.object(sys, "stderr", terminal):
         SCREENS[name](Console())
-    shown = re.sub(r"\b[0-9a-f]{64}\b", "0" * 64, terminal.getvalue())  # neither is a matter of looks
+    shown = re.sub(
+        r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", "0" * 64, terminal.getvalue()
+    )  # neither is a matter of looks
     return re.sub(r"[\d,]+ lines", "1,948 lines", shown)
 
 
