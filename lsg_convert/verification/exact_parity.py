@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lsg_convert.verification.subject import Subject
 
 GREEDY_TOKENS = 16
+_REMEMBERED = 32 * 2**20  # bytes of outputs for one batch that are kept, so that the next check need not compute them
 WITHOUT_GLOBALS = {"num_global_tokens": 0, "mask_first_token": False}
 # With these, the first global is the opening token, and everything it does the source's opening token did.
 STAND_IN = {
@@ -49,7 +50,9 @@ class ExactParity(Check):
         """Last changes to the folder's model before it is compared."""
 
     def memory(self, subject: Subject) -> int:
-        return subject.model_bytes(2) + 3 * subject.logit_bytes(min(subject.lsg.dense_limit, subject.source_max_len))
+        lengths = dense_lengths(subject.lsg, subject.source_max_len)
+        remembered = (len(lengths) + 1) * min(_REMEMBERED, subject.logit_bytes(lengths[-1]))
+        return subject.model_bytes(2) + 3 * subject.logit_bytes(lengths[-1]) + remembered
 
     def measure(self, subject: Subject) -> Measurement:
         source, converted = subject.models.both(**self.options(subject))
@@ -58,8 +61,7 @@ class ExactParity(Check):
         batches = dense_batches(subject)
         with subject.reporter.stage("Comparing outputs", len(batches)) as advance:
             for batch in batches:
-                with asking_the_source():
-                    expected = outputs_of(source, batch)
+                expected = _outputs_of_source(subject, source, batch)
                 found = largest_difference(expected, outputs_of(converted, batch), batch, tolerance)
                 worst = max(worst, found, key=lambda difference: difference.value)
                 count += len(batch.ids)
@@ -136,6 +138,14 @@ class WithoutGlobals(ExactParity):
 
 
 CHECKS: tuple[type[Check], ...] = (AsShipped, GreedyDecoding, WithoutGlobals)
+
+
+def _outputs_of_source(subject: Subject, source: Any, batch: Batch) -> dict[str, Any]:
+    size = subject.logit_bytes(batch.ids.numel())
+    with asking_the_source():
+        return subject.remember(
+            f"source: {batch.name}" if size <= _REMEMBERED else None, lambda: outputs_of(source, batch)
+        )
 
 
 def dense_batches(subject: Subject) -> list[Batch]:
