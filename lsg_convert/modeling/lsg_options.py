@@ -12,7 +12,7 @@ LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which values of opti
 LSG_CODE = ""  # and here which code it is, by its content; the folder's configuration names it too
 BackendName = Literal["auto", "sdpa", "flex", "cpp"]
 ATTENTION_BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
-LEAST = {"block_size": 1, "sparse_block_size": 0, "sparsity_factor": 0, "num_global_tokens": 0, "lsh_num_pre_rounds": 0}
+LEAST = {"block_size": 1, "sparse_block_size": 0, "sparsity_factor": 0, "lsh_num_pre_rounds": 0}
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,8 @@ class LSGOptions:
             self._require(is_absent or type(value) is kind, field.name, kinds[kind])
         for name, least in LEAST.items():
             self._require(getattr(self, name) >= least, name, f"must be at least {least}")
-        self._require(
-            self.num_global_tokens <= MAX_GLOBAL_TOKENS, "num_global_tokens", f"must be at most {MAX_GLOBAL_TOKENS}"
-        )
+        some = 0 <= self.num_global_tokens <= MAX_GLOBAL_TOKENS
+        self._require(some, "num_global_tokens", f"must be 0 to {MAX_GLOBAL_TOKENS}")
         for name, allowed in (("sparsity_type", SPARSITY_TYPES), ("attention_backend", ATTENTION_BACKENDS)):
             value = getattr(self, name)
             self._require(value in allowed, name, f"must be one of {allowed}")

@@ -74,11 +74,11 @@ def verify(
     memory = None if max_memory is None else parse_size(max_memory, "--max-memory", "4GB")
     settings = Settings(atol, max_kl, min_agreement, device, dtype, memory, trust_remote_code)
     last, passages = parse_level(level), load_text(text)
-    import_libraries(reporter)
-    settings.check()
     published = folder and fetch_published(folder, token=token, cache_dir=cache_dir, reporter=reporter)
     found = published or find_converted_folder(folder)
     record = read_converted(found)
+    import_libraries(reporter)
+    settings.check()
     original, no_source = _find_source(found, record, source, revision, token, cache_dir, reporter)
     kinds = [kind for kind in ALL_CHECKS if kind.level <= last]
     steps = Steps(reporter, len(kinds))
