@@ -5,7 +5,7 @@ The words stand in `card_template.md` and the files that it includes; here are t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.files import read_limited, safe_file
 from lsg_convert.folder import markdown
+from lsg_convert.folder.card_citation import source_citations
 from lsg_convert.folder.card_metadata import card_metadata, source_metadata
 from lsg_convert.folder.card_use import limit_facts, setting_facts, shipped_options, use_facts
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
@@ -44,16 +45,20 @@ _ADD_KERNEL = "`lsg-convert . --attention-backend cpp`"
 
 def write_card(folder: Path, source: Source, record: Record) -> None:
     """Write `README.md` into `folder`."""
-    (folder / "README.md").write_text(render_card(folder, source_metadata(source.folder), record), encoding="utf-8")
+    card = render_card(folder, source_metadata(source.folder), record, source_citations(source.folder))
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def render_card(folder: Path, inherited: Mapping[str, str | list[str]], record: Record) -> str:
-    """The card's text."""
+def render_card(
+    folder: Path, inherited: Mapping[str, str | list[str]], record: Record, citations: Sequence[str] = ()
+) -> str:
+    """The card's text; `inherited` and `citations` are from the source's card."""
     given = inherited.get("license_name") or inherited.get("license") or ""
     return _render(
         "card_template.md",
         metadata=card_metadata(inherited, record),
         licence=given if isinstance(given, str) else ", ".join(given),
+        citations=citations,
         **_facts(folder, record),
     )
 

@@ -70,7 +70,7 @@ def check_rendered(card: str) -> None:
     fences = [token for token in tokens if token.type == "fence"]
     assert body.count("```") == 2 * len(fences)
     texts = " ".join(token.content for token in tokens if token.type == "inline" and token.content)
-    assert "|--" not in texts and "{{" not in body and "{%" not in body and "```" not in texts
+    assert not [sign for sign in ("|--", "{{", "{%", "```") if sign in texts or sign in "".join(snippets(card))]
     assert "\n\n\n" not in body
     assert not re.search(r"\.\.(?!\.)|\s[,;]|\bNone tokens|  +\S", texts.replace("...", "")), texts
     for snippet in snippets(card):
@@ -247,3 +247,41 @@ class TestLicence:
         card = render_card(folder, {}, replace(record, source=replace(record.source, repo_id=repo_id)))
         links = re.findall(r'href="([^"]*huggingface[^"]*|http://x)"', MARKDOWN.render(card))
         assert links == (["https://huggingface.co/me/model"] if linked else [])
+
+
+ENTRY = """@article{devlin,
+  title = {{BERT}: Pre-training},
+  author = {Devlin, J.}
+}"""
+
+
+class TestCitation:
+    def card(self, source_card: str, tmp_path: Path) -> str:
+        source = make_checkpoint("bert", None, tmp_path / "source")
+        (source / "README.md").write_text(source_card, encoding="utf-8")
+        folder = convert(source, output=tmp_path / "out", verify=False, **OPTIONS).output
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        check_rendered(card)
+        return section(card, "Licence and citation")
+
+    def test_it_is_taken_from_the_sources_card(self, tmp_path: Path) -> None:
+        said = self.card(f"# BERT\n\n```bibtex\n{ENTRY}\n```\n\n    {ENTRY}\n", tmp_path)
+        assert "Its card asks to cite the first entry below." in said
+        assert f"```bibtex\n{ENTRY}\n\n@misc{{condevaux2022lsg," in said
+        assert said.count("devlin") == 1
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            "@article{open, title = {never closed}",
+            "@article{fence, title = {\n```\n# Mine\n}}",
+            "@article{mark, note = {<!-- lsg-convert verify -->}}",
+            "@article{bell, note = {\x07}}",
+            "@article{long, note = {" + "x" * 5000 + "}}",
+            "@someone wrote {this}",
+        ],
+        ids=["open", "fence", "mark", "bell", "long", "no entry"],
+    )
+    def test_what_is_no_entry_stays_there(self, entry: str, tmp_path: Path) -> None:
+        said = self.card(f"# Model\n\n{entry}\n", tmp_path)
+        assert "Cite it as its authors ask." in said and said.count("@") == 1
