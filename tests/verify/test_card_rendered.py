@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from lsg_convert import convert, verify
 from lsg_convert.families import FAMILIES, PAIRS, family_named
@@ -147,6 +148,15 @@ class TestGetEncoder:
         card = (converted("bart", "BartForConditionalGeneration").folder / "README.md").read_text(encoding="utf-8")
         assert "`get_encoder()` returns 1 more row than there are tokens" in section(card, "Use")
         assert "states[:, 1:]" in card
+
+    def test_generate_takes_them_as_they_are(self, converted: Maker) -> None:
+        folder = converted("bart", "BartForConditionalGeneration").folder
+        model = AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True)
+        inputs = AutoTokenizer.from_pretrained(folder)("A long text. " * 10, return_tensors="pt")
+        given = {"attention_mask": inputs["attention_mask"], "max_new_tokens": 8}
+        states = model.get_encoder()(**inputs)
+        assert states[0].shape[1] == inputs["input_ids"].shape[1] + 1
+        assert model.generate(encoder_outputs=states, **given).equal(model.generate(inputs["input_ids"], **given))
 
     @pytest.mark.parametrize("options", [{"num_global_tokens": 0}, {"pass_global_tokens_to_decoder": False}])
     def test_nothing_is_said_where_there_are_none(self, options: dict[str, Any], converted: Maker) -> None:
