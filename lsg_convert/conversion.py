@@ -16,7 +16,7 @@ from lsg_convert.folder.auxiliary_files import AuxiliaryFiles, copy_auxiliary_fi
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
 from lsg_convert.folder.output import check_output, holds_something, resolved
-from lsg_convert.folder.record import Record, make_record, write_record
+from lsg_convert.folder.record import Record, make_record, today, write_record
 from lsg_convert.folder.remote_code import code_name, modeling_files
 from lsg_convert.folder.report import VerificationReport
 from lsg_convert.folder.saved_record import origin_fields
@@ -142,7 +142,7 @@ def convert(
         record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, estimate, steps)
         clock.lap("written")
         if verify:
-            record = replace(record, verification=_verify_folder(folder, source, record, steps))
+            record = replace(record, verification=_verify_folder(folder, source, record, steps), verified=today())
             write_record(folder, record)
             clock.lap("checked")
         write_card(folder, source, record)

@@ -5,24 +5,37 @@ The words stand in `card_template.md` and the files that it includes; here are t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.files import read_limited, safe_file
 from lsg_convert.folder import markdown
+from lsg_convert.folder.card_citation import source_citations
 from lsg_convert.folder.card_metadata import card_metadata, source_metadata
+from lsg_convert.folder.card_use import limit_facts, setting_facts, shipped_options, use_facts
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
 from lsg_convert.folder.record import Record
-from lsg_convert.folder.sentence_modules import embeds_sentences
 from lsg_convert.plan.tensor_plan import ACTION_LABELS
-from lsg_convert.sources.resolve import Source
+from lsg_convert.sources.resolve import Source, is_hub_id
+
+if TYPE_CHECKING:
+    import jinja2
 
 # Sections that are rewritten later, by the name in the marks before and behind them.
 _VERIFICATION = "verify"
-_SECTIONS = {"origin": "card_origin.md", "changes": "card_changes.md", _VERIFICATION: "card_verification.md"}
+_LIMITS = "limits"
+_SECTIONS = {
+    "origin": "card_origin.md",
+    "use": "card_use.md",
+    "changes": "card_changes.md",
+    _LIMITS: "card_limits.md",
+    "settings": "card_settings.md",
+    _VERIFICATION: "card_verification.md",
+}
 _MARKS = {"passed": "✓", "failed": "✗", "measured": "measured", "not run": "not run"}
 _CARD_LIMIT = 16 * 2**20
 # What names the folder itself, and the repository's id once it is published.
@@ -32,19 +45,29 @@ _ADD_KERNEL = "`lsg-convert . --attention-backend cpp`"
 
 def write_card(folder: Path, source: Source, record: Record) -> None:
     """Write `README.md` into `folder`."""
-    (folder / "README.md").write_text(render_card(folder, source_metadata(source.folder), record), encoding="utf-8")
+    card = render_card(folder, source_metadata(source.folder), record, source_citations(source.folder))
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def render_card(folder: Path, inherited: Mapping[str, str | list[str]], record: Record) -> str:
-    """The card's text."""
-    return _render("card_template.md", metadata=card_metadata(inherited, record), **_facts(folder, record))
+def render_card(
+    folder: Path, inherited: Mapping[str, str | list[str]], record: Record, citations: Sequence[str] = ()
+) -> str:
+    """The card's text; `inherited` and `citations` are from the source's card."""
+    given = inherited.get("license_name") or inherited.get("license") or ""
+    return _render(
+        "card_template.md",
+        metadata=card_metadata(inherited, record),
+        licence=given if isinstance(given, str) else ", ".join(given),
+        citations=citations,
+        **_facts(folder, record),
+    )
 
 
 def updated_card(folder: Path, record: Record) -> str:
     """The text of the card in `folder` with what the record says by now; what else it says stays.
 
-    That is the verification and, of a model that was saved again, what it is called and what was changed. A card that
-    somebody else wrote gets the verification at its end, if there is one.
+    That is the verification and the limits and, of a model that was saved again, all that its training or another head
+    made untrue. A card that somebody else wrote gets the verification at its end, if there is one.
     """
     text = _card_of(folder)
     if not text.strip() and record.saved:
@@ -54,7 +77,7 @@ def updated_card(folder: Path, record: Record) -> str:
         begin, end = f"<!-- lsg-convert {name} -->", f"<!-- /lsg-convert {name} -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
-        if found and closed and (name == _VERIFICATION or record.saved):
+        if found and closed and (name in (_LIMITS, _VERIFICATION) or record.saved):
             text = before + _render(template, **facts).rstrip("\n") + after
         elif name == _VERIFICATION and (record.verification or not record.saved):
             text = f"{text.rstrip()}\n\n{_render(template, **facts)}".lstrip()
@@ -77,12 +100,13 @@ def _card_of(folder: Path) -> str:
 
 def _facts(folder: Path, record: Record) -> dict[str, Any]:
     """What fills the templates."""
+    lsg = shipped_options(folder, record)
     return {
         "name": record.source.repo_id or record.source.name,
+        "has_address": record.source.repo_id is not None and is_hub_id(record.source.repo_id),
         "record": record,
-        "lsg": record.lsg,
-        "settings": asdict(record.lsg),
-        "embeds_sentences": record.auto_class == "AutoModel" and embeds_sentences(folder),
+        "lsg": lsg,
+        "settings": asdict(lsg),
         "path_line": _PATH_LINE,
         "add_kernel": _ADD_KERNEL,
         "has_picture": (folder / ATTENTION).is_file(),
@@ -95,14 +119,20 @@ def _facts(folder: Path, record: Record) -> dict[str, Any]:
         "marks": _MARKS,
         "has_curves": (folder / VERIFICATION).is_file(),
         "curves_picture": VERIFICATION,
+        **use_facts(folder, record),
+        **limit_facts(record, lsg),
+        **setting_facts(record),
     }
 
 
 def _render(template: str, **facts: Any) -> str:
-    """A template of this folder, filled; foreign text goes through one of the filters `text`, `code` and `heading`.
+    """A template of this folder, filled; foreign text goes through one of the filters `text`, `code` and `heading`."""
+    return str(_environment().get_template(template).render(facts))
 
-    By Jinja itself: `ModelCard.from_template` does the same, but importing it takes half as long as a small conversion.
-    """
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Jinja by itself: `ModelCard.from_template` does the same, and its import takes half as long as a conversion."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -114,4 +144,4 @@ def _render(template: str, **facts: Any) -> str:
         autoescape=False,
     )
     environment.filters |= {"text": markdown.text, "code": markdown.code, "heading": markdown.name}
-    return environment.get_template(template).render(facts)
+    return environment

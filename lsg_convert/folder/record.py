@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -86,7 +88,8 @@ class RecordedChange:
 
 @dataclass(frozen=True)
 class Record:
-    """The record of a conversion. `options` are what was asked for, `lsg` what the folder was written with.
+    """The record of a conversion. `options` are what was asked for, `lsg` what the folder was written with; `date` is
+    the day of the conversion, `verified` that of the verification.
 
     Raises:
         RequestError: it is not a record that this version understands.
@@ -109,6 +112,8 @@ class Record:
     files: dict[str, RecordedFile]
     verification: VerificationReport | None = None
     saved: SavedAgain | None = None
+    date: str | None = None
+    verified: str | None = None
     format: int = FORMAT
     tool: str = "lsg-convert"
 
@@ -192,7 +197,15 @@ def make_record(source: Source, plan: Plan, options: ConvertOptions, folder: Pat
         changes=tuple(from_json(RecordedChange, change, "change") for change in plan.changes()),
         notes=tuple(plan.notes),
         files=hash_files(folder, hashes),
+        date=today(),
     )
+
+
+def today() -> str:
+    """The day, in UTC: that of `SOURCE_DATE_EPOCH` where it is set, so that a folder can be made again as it was."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = int(given) if given.isascii() and given.isdigit() and len(given) < 12 else time.time()
+    return datetime.fromtimestamp(moment, timezone.utc).date().isoformat()
 
 
 def hash_files(folder: Path, known: Mapping[str, str] | None = None) -> dict[str, RecordedFile]:

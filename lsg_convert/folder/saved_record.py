@@ -136,6 +136,7 @@ def _taken_over(folder: Path, former: Record | None) -> Record:
         changes=former.changes if former else (),
         notes=(),
         files=_known_files(folder, family),
+        date=former.date if former else None,
         saved=SavedAgain(saved_by(data) or (former.saved.by if former and former.saved else UNKNOWN)),
     )
 

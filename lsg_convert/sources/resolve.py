@@ -54,7 +54,7 @@ def resolve_source(
         return Source(name=printable(folder.resolve().name, 300), folder=folder)
     model, revision = named(model, revision)
     repo_id = resolve_alias(model) or model
-    if not _HUB_ID.fullmatch(repo_id) or ".." in repo_id or "--" in repo_id:
+    if not is_hub_id(repo_id):
         raise _unknown(model)
     from lsg_convert.sources.hub_download import download
 
@@ -67,6 +67,11 @@ def resolve_source(
         accept=accept,
     )
     return Source(repo_id.split("/")[1], snapshot, repo_id, revision, commit)
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether `name` has the form of an id on the Hub, `owner/name`."""
+    return _HUB_ID.fullmatch(name) is not None and ".." not in name and "--" not in name
 
 
 def _existing_folder(model: str) -> Path | None:

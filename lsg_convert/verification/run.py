@@ -16,7 +16,7 @@ from lsg_convert.folder.card import updated_card
 from lsg_convert.folder.discovery import find_converted_folder
 from lsg_convert.folder.figures import draw_verification
 from lsg_convert.folder.published import fetch_published
-from lsg_convert.folder.record import RECORD_NAME, Record, record_text
+from lsg_convert.folder.record import RECORD_NAME, Record, record_text, today
 from lsg_convert.folder.report import NOT_RUN
 from lsg_convert.folder.saved_record import read_converted
 from lsg_convert.folder.staging import replaced
@@ -129,7 +129,7 @@ def keep_report(folder: Path, record: Record, report: Report) -> None:
         ran = {check.name for check in before.checks if check.status != NOT_RUN} & known
         if ran - {result.name for result in report.results}:
             return
-    record = replace(record, verification=report.as_record())
+    record = replace(record, verification=report.as_record(), verified=today())
     try:
         draw_verification(folder, _curves(report))
         for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(folder, record))):

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.command import lsg_convert, python
+from tests.e2e.shown import blocks
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def blocks() -> Iterator[tuple[str, str]]:
-    """Yield (language, code) of every block, each command a block of its own."""
-    for language, code in re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL):
-        if language == "python":
-            yield language, code
-        elif language == "bash":
-            for line in code.splitlines():
-                command = line.partition("#")[0].strip()
-                if command.startswith("lsg-convert"):
-                    yield language, command
 
 
 @pytest.mark.slow
@@ -31,7 +20,9 @@ def test_what_it_shows_runs(checkpoint: Callable[..., Path], tmp_path: Path) -> 
     source = checkpoint("bart", "BartForConditionalGeneration", max_positions=1024)
     shutil.copytree(source, tmp_path / "bart-base")
     ran = 0
-    for language, code in blocks():
+    for language, code in blocks(README):
+        if language not in ("python", "bash"):
+            continue
         if language == "python":
             done = python(code, cwd=tmp_path)
         else:
