@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from tests.tiny import make_pair
 MakePair = Callable[..., Pair]
 LENGTH = 83  # five blocks and some padding, so that there are tokens out of a token's reach
 MARKED = [2, 40, 41]
+DOCUMENT = Path(__file__).parents[2] / "docs" / "global_tokens.md"
 
 
 def marking(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -168,3 +171,27 @@ def test_half_precision(pair: MakePair) -> None:
         inputs["attention_mask"][1] = 0
         for dtype in (torch.bfloat16, torch.float16):
             assert made.load(torch_dtype=dtype)(**inputs)[0].isfinite().all()
+
+
+def test_the_documentation_runs(pair: MakePair) -> None:
+    """Its model call, and its collator: `tokenizer.pad` alone leaves the mask as it is."""
+    made = pair("bert", "BertForQuestionAnswering")
+    usage, collator = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    scope: dict[str, Any] = {}
+    exec(usage.replace('"lsg-bert-squad-4096"', repr(str(made.folder))).replace("4096", "128") + collator, scope)
+    assert scope["outputs"].start_logits.shape == (1, 128)
+    tokenizer, model = scope["tokenizer"], scope["model"]
+    rows = []
+    for text in ("a short one", "one that is longer. " * 20):
+        row = dict(tokenizer("a", text, truncation=True, max_length=128))
+        rows.append({**row, "global_attention_mask": [1 - kind for kind in row["token_type_ids"]]})
+    with pytest.raises(ValueError, match="Unable to create tensor"):
+        tokenizer.pad([dict(row) for row in rows], return_tensors="pt")
+    for side in ("right", "left"):
+        tokenizer.padding_side = side
+        batch = scope["collate"](rows)
+        for number, row in enumerate(rows):
+            kept = batch["attention_mask"][number].bool()
+            assert batch["global_attention_mask"][number][kept].tolist() == row["global_attention_mask"]
+        assert not batch["global_attention_mask"][batch["attention_mask"] == 0].any()
+        assert model(**batch).start_logits.isfinite().all()
