@@ -243,3 +243,27 @@ def test_the_kernel_in_cpp_computes_it(with_bias: bool, monkeypatch: pytest.Monk
     monkeypatch.setitem(BACKENDS, "sdpa", BACKENDS["sdpa"]._replace(attend=lambda *_: pytest.fail("not by cpp")))
     with torch.no_grad():
         assert_equals_oracle(case)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_few_marked_in_one_row(with_bias: bool) -> None:
+    """Most windows have no masked token, and still the other row has a global less."""
+    case = make_case(options_of(num_global_tokens=1, mask_first_token=False), 128, with_bias=with_bias)
+    case.marked = torch.zeros(2, 128, dtype=torch.bool)
+    case.marked[0, [2, 3]] = True
+    assert_equals_oracle(case)
+
+
+@pytest.mark.parametrize("opens", [None, False])
+def test_all_blocks_in_one_call_is_the_same(opens: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs on other devices: no block's distances to the marked tokens are another's, shifted."""
+    monkeypatch.setattr("lsg_convert.modeling.lsg_windows.is_eager_on_cpu", lambda device: False)
+    for kind in ("none", "stride"):
+        assert_equals_oracle(make_case(options_of(sparsity_type=kind), 80, with_bias=True, opens=opens, marked="some"))
+
+
+def test_masked_runs_that_are_marked_are_no_sparse_tokens() -> None:
+    options = options_of(sparsity_type="bos_pooling", attend_masked_runs=True)
+    case = make_case(options, 128, padding="end")
+    case.marked = (torch.arange(128) // 4 % 3 == 0).expand(2, -1)
+    assert_equals_oracle(case)
