@@ -21,6 +21,7 @@ from torch.nn import functional
 from .lsg_cpp import attend_by_cpp, cpp_obstacle
 from .lsg_eager import is_eager_on_cpu
 from .lsg_flex import attend_by_flex, flex_obstacle
+from .lsg_marked import take_rows
 from .lsg_options import LSGOptions
 from .lsg_scores import LayerCall, fold
 from .lsg_selection import select_sparse_tokens
@@ -46,6 +47,10 @@ def lsg_attention(
     Raises:
         ValueError: the backend that the options ask for cannot compute this.
     """
+    inner = plan.with_marked
+    if inner is not None:
+        query, key, value = (take_rows(part, inner.rows) for part in (query, key, value))
+        return take_rows(lsg_attention(query, key, value, inner, scale, dropout_p, position_bias), inner.rows_back)
     call = LayerCall(plan, scale, dropout_p)
     if position_bias is not None:
         call = position_bias.added_to(call)

@@ -25,6 +25,7 @@ from .lsg_encoder import (
     refuse_head_mask,
     require_one_input,
 )
+from .lsg_marked import marked_tokens, merge_masks
 from .lsg_opening import opening_rows
 
 logger = logging.get_logger(__name__)
@@ -84,13 +85,18 @@ class LSGBertStyleModel(LSGEncoder):
         token_type_ids: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         *,
+        global_attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As the library's model, for [batch, T] inputs; with LSG attention."""
+        """As the library's model, for [batch, T] inputs; with LSG attention.
+
+        global_attention_mask: [batch, T], 1 at tokens that attend to all and to which all attend, else 0.
+        """
+        attention_mask = merge_masks(global_attention_mask, attention_mask, input_ids, inputs_embeds)
         embedding_inputs = {
             "input_ids": input_ids,
             "token_type_ids": token_type_ids,
@@ -102,6 +108,8 @@ class LSGBertStyleModel(LSGEncoder):
             # The library's models ignore them too, from 5.0 on: some tokenizers return them unasked.
             del embedding_inputs["token_type_ids"]
         if self.is_decoder():
+            if marked_tokens(attention_mask) is not None:
+                raise ValueError("global_attention_mask: a decoder looks back only, no token is global; leave it out.")
             return super().forward(
                 attention_mask=attention_mask,
                 output_attentions=output_attentions,
@@ -115,13 +123,8 @@ class LSGBertStyleModel(LSGEncoder):
         num_tokens = require_one_input(input_ids, inputs_embeds).shape[1]
         if position_ids is None:
             check_length(num_tokens, self.max_tokens())
-        opening = opening_rows(
-            self.options,
-            attention_mask,
-            input_ids,
-            (embedding_inputs.get("token_type_ids"), 0),
-            (position_ids, self.first_position()),
-        )
+        others = ((embedding_inputs.get("token_type_ids"), 0), (position_ids, self.first_position()))
+        opening = opening_rows(self.options, attention_mask, input_ids, *others)
         embeddings = self.embed(**embedding_inputs)
         encoded = self.encode(
             embeddings, attention_mask, self.encoder_layers(), output_hidden_states, num_tokens, opening

@@ -66,11 +66,21 @@ class PositionBias:
         first = self._of_positions(start, position[None, None], num_globals, num_tokens)
         return functional.pad(first, (0, 0, 0, num_globals - 1))
 
+    def of_globals_and_marked(self, marked: Tensor, num_globals: int, num_tokens: int) -> Tensor:
+        """[B, H, G + M, G + M + T], the same where tokens at the positions [B, M] are global too."""
+        start = int(self.global_has_position)
+        queries = functional.pad(marked, (start, 0))
+        tokens = torch.arange(num_tokens, device=marked.device).expand(len(marked), -1)
+        keys = torch.cat([marked, tokens], dim=1)[:, None, None].expand(-1, -1, queries.shape[1], -1)
+        bias = self._of_positions(queries[:, None, :, None], keys, num_globals, num_tokens).squeeze(3)
+        without_position = functional.pad(bias[:, :, start:], (0, 0, num_globals - start, 0))
+        return torch.cat([bias[:, :, :start], without_position], dim=2)
+
     def window(self, query_position: Tensor, key_position: Tensor, num_globals: int, num_tokens: int) -> Tensor:
         """Bias of a block's queries towards the keys of its window.
 
         query_position: long [count, block], consecutive in each block.
-        key_position: long [B or 1, H or 1, count, W - G].
+        key_position: long [B or 1, H or 1, count, W - G], of all but the learned globals.
         Returns [B or 1, H, count, block, W].
         """
         return self._of_positions(query_position, key_position, num_globals, num_tokens)
@@ -125,14 +135,18 @@ class BiasedCall(LayerCall):
 
     def attn_bias(self, window: Window, dtype: torch.dtype) -> Tensor | None:
         """What to add to the scores of a window, [B · num_blocks or 1, H, block_size, W]."""
-        bias = self.position_bias.window(*self._positions(window), self.plan.num_globals, self.plan.num_tokens)
+        bias = self.position_bias.window(*self._positions(window), self._num_learned, self.plan.num_tokens)
         bias = fold(bias if bias.shape[2] == 1 else bias.expand(self.plan.batch_size, *bias.shape[1:]))
         return mask_bias(self.kept(window), dtype, bias)
 
     def dense_attn_bias(self, dtype: torch.dtype, globals_only: bool = False) -> Tensor | None:
         """The same where all queries attend to every key, [B or 1, H, G + T, G + T]; or those of globals."""
+        plan, lengths = self.plan, (self._num_learned, self.plan.num_tokens)
+        if globals_only and plan.marked_position is not None:
+            bias = self.position_bias.of_globals_and_marked(plan.marked_position, *lengths)
+            return mask_bias(plan.every_key, dtype, bias)
         of = self.position_bias.of_globals if globals_only else self.position_bias.dense
-        return mask_bias(self.plan.every_key, dtype, of(self.plan.num_globals, self.plan.num_tokens))
+        return mask_bias(plan.every_key, dtype, of(*lengths))
 
     def bias_tensors(self) -> tuple[Tensor, ...]:
         """By distance, and towards globals."""
@@ -140,15 +154,22 @@ class BiasedCall(LayerCall):
 
     def accumulate_bias_grad(self, window: Window, gradient: Tensor, *grad_bias: Tensor) -> None:
         """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`."""
-        self.position_bias.accumulate_grad(gradient, *self._positions(window), self.plan.num_globals, *grad_bias)
+        self.position_bias.accumulate_grad(gradient, *self._positions(window), self._num_learned, *grad_bias)
+
+    @property
+    def _num_learned(self) -> int:
+        """The globals that are no marked tokens."""
+        return self.plan.num_globals - (0 if self.plan.marked_position is None else self.plan.marked_position.shape[1])
 
     def _positions(self, window: Window) -> tuple[Tensor, Tensor]:
-        """Positions of queries, long [num_blocks, block_size], and of their keys, globals apart, long
+        """Positions of queries, long [num_blocks, block_size], and of their keys, learned globals apart, long
         [B or 1, H or 1, num_blocks, W - G]; of one block alone if the others' are the same, shifted.
         """
-        sparse, options = None if self.sparse is None else self.sparse.position, self.plan.options
+        sparse = None if self.sparse is None else self.sparse.position
+        options, marked = self.plan.options, self.plan.marked_position
         # A global with a position is as far from each block as its position tells.
-        if not self.position_bias.global_has_position and (sparse is None or sparse.dim() < 3):
+        fixed = self.position_bias.global_has_position or marked is not None
+        if not fixed and (sparse is None or sparse.dim() < 3):
             window = Window(window.block, 1, *window[2:])
         tokens = torch.arange(self.plan.num_tokens, device=self.plan.device)
         queries = tokens[window.block * options.block_size :][: window.num_blocks * options.block_size]
@@ -156,4 +177,8 @@ class BiasedCall(LayerCall):
         if sparse is not None:
             sparse = sparse.reshape(*[1] * (3 - sparse.dim()), *sparse.shape)
             keys = keys.expand(*sparse.shape[:2], -1)
-        return queries.unflatten(0, (window.num_blocks, -1)), Sequence(keys, sparse, 0, options).gather(window)
+        keys = Sequence(keys, sparse, 0, options).gather(window)
+        if marked is not None:
+            marked = marked[:, None, None].expand(-1, *keys.shape[1:3], -1)
+            keys = torch.cat([marked, keys.expand(len(marked), -1, -1, -1)], dim=3)
+        return queries.unflatten(0, (window.num_blocks, -1)), keys

@@ -9,9 +9,14 @@ from torch import Tensor, nn
 is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
 
 
+def is_captured() -> bool:
+    """Whether a graph is made of what is asked for, which is then right for other data too."""
+    return is_compiling() or torch.jit.is_tracing()
+
+
 def is_eager_on_cpu(device: torch.device) -> bool:
     """Whether what is asked for is computed now, and on a CPU."""
-    return device.type == "cpu" and not is_compiling() and not torch.jit.is_tracing()
+    return device.type == "cpu" and not is_captured()
 
 
 def are_plain_float32(*tensors: Tensor) -> bool:

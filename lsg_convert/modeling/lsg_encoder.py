@@ -17,6 +17,7 @@ from transformers.utils import logging
 from .lsg_compat import as_tuple, wants_dict
 from .lsg_eager import is_eager_on_cpu
 from .lsg_linear import fast_linear_maps
+from .lsg_marked import mark_tokens, marked_tokens
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
 from .lsg_self_attention import LSGSelfAttention, run_lsg_layer
 from .lsg_windows import AttentionPlan
@@ -86,7 +87,7 @@ class LSGEncoder:
         """Run `layers` over `hidden_states` [batch, G + T, width] and trim what comes out.
 
         Args:
-            attention_mask: [batch, T], non-zero where a token may be attended, or None.
+            attention_mask: [batch, T], non-zero where a token may be attended, or None; see `merge_masks` too.
             num_tokens: T, where `hidden_states` has padding behind the tokens already.
             opening_rows: bool [batch], whether global 0 stands in for token 0; None when it does in every row.
 
@@ -105,6 +106,7 @@ class LSGEncoder:
         plan = AttentionPlan(
             self.options, tokens, hidden_states.shape[0], num_tokens + padding, hidden_states.device, opening_rows
         )
+        mark_tokens(plan, marked_tokens(attention_mask, padding))
         if output_hidden_states is None:
             output_hidden_states = getattr(self.config, "output_hidden_states", False)
         every_state = [self._trim(hidden_states, num_tokens, opening_rows)] if output_hidden_states else None

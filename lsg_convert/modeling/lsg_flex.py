@@ -15,6 +15,7 @@ from torch import Tensor
 from .lsg_eager import is_compiling
 from .lsg_options import LSGOptions
 from .lsg_scores import LayerCall
+from .lsg_windows import AttentionPlan
 
 TILE = 128
 
@@ -45,7 +46,7 @@ def attend_by_flex(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -
         )
         for part, more in ((key, sparse and sparse.key), (value, sparse and sparse.value))
     )
-    mask = _block_mask(plan.num_tokens, plan.options, query.device, _kept_keys(query, call))
+    mask = _block_mask(plan, query.device, _kept_keys(query, call))
     yield _flex_attention(query.device)(
         query[:, :, plan.num_globals :], keys, values, block_mask=mask, scale=call.scale
     )
@@ -65,18 +66,19 @@ def _kept_keys(query: Tensor, call: LayerCall) -> Tensor | None:
     return torch.cat([part.expand(shape) for part in parts], dim=2)
 
 
-def _block_mask(num_tokens: int, options: LSGOptions, device: torch.device, keep: Tensor | None) -> Any:
+def _block_mask(plan: AttentionPlan, device: torch.device, keep: Tensor | None) -> Any:
     """The `BlockMask` of a layer: the tiles of this length, and within a tile the keys of each query."""
     from torch.nn.attention.flex_attention import BlockMask
 
+    options, num_tokens, num_globals = plan.options, plan.num_tokens, plan.num_globals
     num_sparse = num_tokens // options.sparsity_factor if options.has_sparse else 0
-    counts, tiles = _tiles(num_tokens, num_sparse, options, device)
+    counts, tiles = _tiles(num_tokens, num_sparse, num_globals, options, device)
     return BlockMask.from_kv_blocks(
         counts,
         tiles,
         BLOCK_SIZE=TILE,
         mask_mod=_attends_to(num_tokens, num_sparse, options, keep),
-        seq_lengths=(num_tokens, num_tokens + num_sparse + options.num_global_tokens),
+        seq_lengths=(num_tokens, num_tokens + num_sparse + num_globals),
     )
 
 
@@ -100,18 +102,20 @@ def _attends_to(
 
 
 @lru_cache(maxsize=16)
-def _tiles(num_tokens: int, num_sparse: int, options: LSGOptions, device: torch.device) -> tuple[Tensor, Tensor]:
+def _tiles(
+    num_tokens: int, num_sparse: int, num_globals: int, options: LSGOptions, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Which tiles of keys a tile of queries needs: how many, int [1, 1, Q], and which, int [1, 1, Q, K]."""
     block, reach, step = options.block_size, options.sparse_block_size, options.step if num_sparse else 0
     end_of_sparse = num_tokens + num_sparse
-    num_key_tiles = -(-(end_of_sparse + options.num_global_tokens) // TILE)
+    num_key_tiles = -(-(end_of_sparse + num_globals) // TILE)
     rows = []
     for start in range(0, num_tokens, TILE):
         first, last = start // block, (min(start + TILE, num_tokens) - 1) // block
         spans = [(max(0, (first - 1) * block), min(num_tokens, (last + 2) * block))]
         for a, b in (((first - 1) * step - reach, (last - 1) * step), ((first + 2) * step, (last + 2) * step + reach)):
             spans.append((num_tokens + min(max(0, a), num_sparse), num_tokens + min(max(0, b), num_sparse)))
-        spans.append((end_of_sparse, end_of_sparse + options.num_global_tokens))
+        spans.append((end_of_sparse, end_of_sparse + num_globals))
         rows.append(sorted({tile for a, b in spans if a < b for tile in range(a // TILE, -(-b // TILE))}))
     counts = torch.tensor([len(row) for row in rows], dtype=torch.int32, device=device)
     tiles = torch.tensor([row + [0] * (num_key_tiles - len(row)) for row in rows], dtype=torch.int32, device=device)

@@ -1,9 +1,43 @@
 """Library heads on LSG models."""
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from .lsg_marked import merge_masks
 
-class LSGHead:
+
+class TakesGlobalMask:
+    """Mixed in before a library model on an LSG encoder: its `forward` takes `global_attention_mask` too."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        forward = getattr(cls, "forward", None)
+        if forward is not None and "global_attention_mask" not in inspect.signature(forward).parameters:
+            cls.forward = taking_global_mask(forward)
+
+
+def taking_global_mask(library: Callable[..., Any]) -> Callable[..., Any]:
+    """A library model's `forward`, and in its signature, where trainers look, one argument more."""
+    signature = inspect.signature(library)
+    names = list(signature.parameters)[1:]
+
+    @wraps(library)
+    def forward(self: Any, *args: Any, global_attention_mask: Any = None, **kwargs: Any) -> Any:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if global_attention_mask is None or given.get("encoder_outputs") is not None:
+            return library(self, *args, **kwargs)
+        masks_and_inputs = (given.get(name) for name in ("attention_mask", "input_ids", "inputs_embeds"))
+        return library(self, **{**given, "attention_mask": merge_masks(global_attention_mask, *masks_and_inputs)})
+
+    own = inspect.Parameter("global_attention_mask", inspect.Parameter.KEYWORD_ONLY, default=None)
+    parameters = sorted([*signature.parameters.values(), own], key=lambda parameter: parameter.kind)
+    forward.__signature__ = signature.replace(parameters=parameters)
+    return forward
+
+
+class LSGHead(TakesGlobalMask):
     """Mixed in before a library head: builds the head, then puts the family's LSG model under it."""
 
     lsg_model: type

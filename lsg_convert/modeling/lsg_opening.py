@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .lsg_eager import is_compiling, is_eager_on_cpu
+from .lsg_eager import is_captured, is_eager_on_cpu
 from .lsg_options import LSGOptions
 
 
@@ -42,4 +42,4 @@ def _is_worth_asking(opens: Tensor, attention_mask: Tensor | None) -> bool:
     """
     if is_eager_on_cpu(opens.device):
         return True
-    return attention_mask is None and not is_compiling() and not torch.jit.is_tracing()
+    return attention_mask is None and not is_captured()

@@ -27,8 +27,13 @@ def select_pooling(of: Projections) -> SparseTokens:
 
 def select_bos_pooling(of: Projections) -> SparseTokens:
     """Means weighted by the first token's query."""
-    found = _pool_by_first_query(of)
-    return found._replace(keep=None) if of.plan.options.attend_masked_runs else found
+    found, marked = _pool_by_first_query(of), of.plan.marked
+    if found.keep is None or not of.plan.options.attend_masked_runs:
+        return found
+    if marked is None:
+        return found._replace(keep=None)
+    has_marked = marked.unflatten(1, (-1, of.plan.options.sparsity_factor)).any(2)[:, None]
+    return found._replace(keep=found.keep | ~has_marked)
 
 
 def _pool_by_first_query(of: Projections) -> SparseTokens:

@@ -14,6 +14,7 @@ from .lsg_encoder import (
     require_one_input,
     warn_of_no_attentions,
 )
+from .lsg_marked import MERGED, merge_masks
 from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
 
@@ -28,13 +29,18 @@ class LSGSeq2SeqEncoder(LSGEncoder):
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         *,
+        global_attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As the library's encoder, for [batch, T] inputs; globals lead the output if the decoder attends to them."""
+        """As the library's encoder, for [batch, T] inputs; globals lead the output if the decoder attends to them.
+
+        global_attention_mask: [batch, T], 1 at tokens that attend to all and to which all attend, else 0.
+        """
+        attention_mask = merge_masks(global_attention_mask, attention_mask, input_ids, inputs_embeds)
         warn_of_no_attentions(output_attentions)
         refuse_head_mask(kwargs)
         given = require_one_input(input_ids, inputs_embeds)
@@ -61,6 +67,7 @@ class LSGSeq2SeqModel:
         decoder_input_ids: torch.Tensor | None = None,
         decoder_attention_mask: torch.Tensor | None = None,
         *,
+        global_attention_mask: torch.Tensor | None = None,
         encoder_outputs: Any = None,
         inputs_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
@@ -68,7 +75,10 @@ class LSGSeq2SeqModel:
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As the library's model; encoder attentions, which LSG does not have, are None."""
+        """As the library's model; encoder attentions, which LSG does not have, are None.
+
+        global_attention_mask: [batch, T], 1 at tokens of the encoder's input that are global, else 0.
+        """
         refuse_head_mask(kwargs)
         # Releases from 5.0 on look at the configuration only where an argument is absent.
         wanted = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
@@ -78,6 +88,7 @@ class LSGSeq2SeqModel:
             encoder_outputs = self.run_encoder(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
+                global_attention_mask=global_attention_mask,
                 inputs_embeds=inputs_embeds,
                 return_dict=True,
                 **wanted,
@@ -126,6 +137,8 @@ def cross_attention_mask(
         if not masks_first:
             return None
         attention_mask = torch.ones(batch_size, length, dtype=torch.long, device=encoder_states.device)
+    if attention_mask.dtype == MERGED:
+        attention_mask = attention_mask.ne(0).long()
     attention_mask = attention_mask.to(encoder_states.device)
     leading, tokens = attention_mask[:, :num_globals], attention_mask[:, num_globals:]
     if attention_mask.shape[1] == length - num_globals:

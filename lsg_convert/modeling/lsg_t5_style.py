@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from .lsg_encoder import LSGEncoderOutput
+from .lsg_heads import TakesGlobalMask
 from .lsg_options import LSGOptions
 from .lsg_relative import GlobalBias, LSGRelativeSelfAttention
 from .lsg_seq2seq import LSGSeq2SeqEncoder, LSGSeq2SeqModel
@@ -97,7 +98,7 @@ class LSGT5StyleEncoder(LSGSeq2SeqEncoder):
         return self.block
 
 
-class LSGT5StyleModel:
+class LSGT5StyleModel(TakesGlobalMask):
     """Mixed in before a library model whose encoder is built like T5's: its encoder becomes `lsg_encoder`."""
 
     lsg_encoder: type

@@ -38,9 +38,18 @@ class AttentionPlan:
 
     Attributes:
         keep: bool [B or 1, G + T], None when all keys are kept.
+        keeps_globals: whether the globals are known to be kept in every row.
         padded: whether more than the first token may be masked.
+        with_marked: the plan of [globals | marked tokens | tokens], if tokens are marked above the dense limit.
         windows: the windows of all blocks, in order; none up to the dense limit.
     """
+
+    # See `mark_tokens`. In the inner plan: positions [B, M], rows of the sequence, and where each of its rows is then.
+    marked: Tensor | None = None
+    with_marked: "AttentionPlan | None" = None
+    marked_position: Tensor | None = None
+    rows: Tensor
+    rows_back: Tensor
 
     def __init__(
         self,
@@ -59,12 +68,17 @@ class AttentionPlan:
         self.padded = tokens is not None
         self.opening_rows = opening_rows
         self.keep: Tensor | None = None
-        self._masked_before: list[int] | None = None
+        self.keeps_globals = opening_rows is None or not options.mask_first_token
         if tokens is not None or options.mask_first_token:
             self.keep = self._kept_keys(tokens)
-            if self.padded and is_eager_on_cpu(device):
-                # Where asking is free: which tokens are masked in some row, so that other windows go without a mask.
-                self._masked_before = [0, *(~self.keep[:, self.num_globals :]).any(0).cumsum(0).tolist()]
+        self.make_windows()
+
+    def make_windows(self) -> None:
+        """Plan the windows of all blocks."""
+        self._masked_before: list[int] | None = None
+        if self.tokens is not None and self.padded and is_eager_on_cpu(self.device):
+            # Where asking is free: which tokens are masked in some row, so that other windows go without a mask.
+            self._masked_before = [0, *(~self.tokens).any(0).cumsum(0).tolist()]
         self.windows = [] if self.is_dense else plan_windows(self, _blocks_at_once(self))
 
     def _kept_keys(self, tokens: Tensor | None) -> Tensor:
@@ -94,11 +108,6 @@ class AttentionPlan:
     def every_key(self) -> Tensor | None:
         """Bool [B or 1, 1, 1, G + T], for queries that attend to every key; None when all are kept."""
         return None if self.keep is None else self.keep[:, None, None]
-
-    @property
-    def keeps_globals(self) -> bool:
-        """Whether the globals are known to be kept in every row."""
-        return self.opening_rows is None or not self.options.mask_first_token
 
     def keeps_all(self, first: int, last: int) -> bool:
         """Whether tokens first … last - 1 are known to be kept in every row."""

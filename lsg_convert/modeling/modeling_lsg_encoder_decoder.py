@@ -47,5 +47,6 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
 
     def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As the library's, without what only the encoder takes: 4.48 stumbles over it."""
-        kept = {name: value for name, value in kwargs.items() if name not in self.further_encoder_inputs}
+        encoder_only = (*self.further_encoder_inputs, "global_attention_mask")
+        kept = {name: value for name, value in kwargs.items() if name not in encoder_only}
         return super().prepare_inputs_for_generation(*args, **kept)

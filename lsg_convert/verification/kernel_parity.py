@@ -24,12 +24,15 @@ _MOST_LAYERS = 6  # the definition is slow; of deeper models, layers spread from
 
 
 class WantedPlan(NamedTuple):
-    """The keys that may be attended to, made from the inputs and not by the folder's code; keep: bool [rows, G + T]."""
+    """The keys that may be attended to, made from the inputs and not by the folder's code; keep: bool [rows, G + T];
+    marked: bool [rows, T], the tokens that `global_attention_mask` marks, None where none is.
+    """
 
     options: LSGOptions
     keep: torch.Tensor
     num_globals: int
     num_tokens: int
+    marked: torch.Tensor | None = None
 
 
 class KernelParity(Check):

@@ -47,13 +47,17 @@ def dense_lsg_attention(
     all_keys, all_values = key, value
     position = torch.arange(-num_globals, num_tokens, device=key.device).expand(batch, heads, -1)
     dead = masked[:, None].expand(-1, heads, -1)
-    attends = torch.ones(length, length, dtype=torch.bool, device=key.device)
+    attends = torch.ones(batch, length, length, dtype=torch.bool, device=key.device)
     if num_tokens > 2 * options.block_size:
+        is_global = _which_are_global(plan, masked)
         attends = _local_and_global(num_globals, num_tokens, options.block_size, key.device)
+        attends = attends | is_global[:, None] | is_global[..., None]
         if options.sparsity_type != "none" and options.sparse_block_size and options.sparsity_factor:
             tokens = slice(num_globals, None)
-            sparse = _sparse_tokens(query[:, :, tokens], key[:, :, tokens], masked[:, tokens], options, scale)
-            attends = torch.cat([attends, _attends_to_sparse(num_globals, num_tokens, options, key.device)], dim=1)
+            others = (masked[:, tokens], is_global[:, tokens])
+            sparse = _sparse_tokens(query[:, :, tokens], key[:, :, tokens], *others, options, scale)
+            attends_to_sparse = _attends_to_sparse(num_globals, num_tokens, options, key.device)
+            attends = torch.cat([attends, attends_to_sparse & ~is_global[..., None]], dim=2)
             all_keys = torch.cat([key, sparse.weight @ key[:, :, tokens]], dim=2)
             all_values = torch.cat([value, sparse.weight @ value[:, :, tokens]], dim=2)
             position = torch.cat([position, sparse.position], dim=2)
@@ -65,9 +69,18 @@ def dense_lsg_attention(
             position = position.clone()
             position[..., 0] = 0  # global 0 stands where the token stands that it replaces
         score = score + _bias(position_bias, position, num_globals, num_tokens)
-    hidden = ~attends | dead[:, :, None]
+    hidden = ~attends[:, None] | dead[:, :, None]
     weight = score.masked_fill(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1)
     return weight.masked_fill(hidden & ~hidden.all(-1, keepdim=True), 0.0) @ all_values
+
+
+def _which_are_global(plan: Any, masked: Tensor) -> Tensor:
+    """Which of [globals | tokens] attend to all, and all attend to: bool [B, G + T]."""
+    is_global = torch.zeros_like(masked)
+    is_global[:, : plan.num_globals] = True
+    if plan.marked is not None:
+        is_global[:, plan.num_globals :] = plan.marked & ~masked[:, plan.num_globals :]
+    return is_global
 
 
 def _local_and_global(num_globals: int, num_tokens: int, block: int, device: torch.device) -> Tensor:
@@ -92,8 +105,11 @@ def _attends_to_sparse(num_globals: int, num_tokens: int, options: Any, device: 
     return attends
 
 
-def _sparse_tokens(query: Tensor, key: Tensor, masked: Tensor, options: Any, scale: float) -> _Sparse:
-    """The sparse tokens, written as weights over the tokens."""
+def _sparse_tokens(
+    query: Tensor, key: Tensor, padding: Tensor, is_global: Tensor, options: Any, scale: float
+) -> _Sparse:
+    """The sparse tokens, written as weights over the tokens; of padding and of globals they have nothing."""
+    masked = padding | is_global
     batch, heads, num_tokens, _ = key.shape
     factor, kind = options.sparsity_factor, options.sparsity_type
     weight = key.new_zeros(batch, heads, num_tokens // factor, num_tokens)
@@ -104,7 +120,8 @@ def _sparse_tokens(query: Tensor, key: Tensor, masked: Tensor, options: Any, sca
     if kind in ("pooling", "bos_pooling") or (kind == "lsh" and run == factor):
         averages = _averages(query, key, masked, weight, kind, factor, scale)
         keeps_all = kind != "pooling" and options.attend_masked_runs
-        return averages._replace(dead=torch.zeros_like(averages.dead)) if keeps_all else averages
+        has_global = is_global.unflatten(1, (-1, factor)).any(-1)
+        return averages._replace(dead=averages.dead & has_global[:, None]) if keeps_all else averages
     if kind == "lsh":
         return _buckets(key, masked, weight, options, run)
     position = torch.zeros(batch, heads, num_tokens // factor, dtype=torch.long, device=key.device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lsg_convert.modeling.lsg_attention import AttentionPlan, LSGOptions, lsg_attention
 from lsg_convert.modeling.lsg_bias import PositionBias
+from lsg_convert.modeling.lsg_marked import mark_tokens
 from lsg_convert.verification.oracle import dense_lsg_attention
 
 SELECTIONS = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
@@ -55,12 +56,15 @@ class Case:
     bias: PositionBias | None = None
     slopes: Tensor | None = None
     opening_rows: Tensor | None = None
+    marked: Tensor | None = None
 
     @property
     def plan(self) -> AttentionPlan:
         num_tokens = self.query.shape[2] - self.options.num_global_tokens
         batch_size, device = self.query.shape[0], self.query.device
-        return AttentionPlan(self.options, self.tokens, batch_size, num_tokens, device, self.opening_rows)
+        plan = AttentionPlan(self.options, self.tokens, batch_size, num_tokens, device, self.opening_rows)
+        mark_tokens(plan, self.marked)
+        return plan
 
     def shipped(self, dropout_p: float = 0.0) -> Tensor:
         return lsg_attention(*self._arguments(dropout_p))
@@ -98,10 +102,12 @@ def make_case(
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
     opens: bool | None = None,
+    marked: str = "none",
 ) -> Case:
     """Random projections in the layout that models have, padded at the end, at random places, or not at all.
 
     opens: whether all rows open with a token that is known, or only some do; None where it is not known.
+    marked: which tokens are global, "none", "some" (in each row others, in the second row none) or "all".
     """
     generator = torch.Generator().manual_seed(seed)
     shape = (batch_size, options.num_global_tokens + num_tokens, HEADS, WIDTH)
@@ -121,4 +127,8 @@ def make_case(
     if opens is not None:
         options = replace(options, opening_token_id=7)
         rows = None if opens else torch.rand(batch_size, generator=generator) > 0.5
-    return Case(query, key, value, tokens, options, bias, slopes, rows)
+    which = None
+    if marked != "none":
+        which = torch.rand(batch_size, num_tokens, generator=generator) > (0.8 if marked == "some" else -1.0)
+        which[1:2] &= marked == "all"
+    return Case(query, key, value, tokens, options, bias, slopes, rows, which)
