@@ -20,8 +20,7 @@ class TakesGlobalMask:
 
 def taking_global_mask(library: Callable[..., Any]) -> Callable[..., Any]:
     """A library model's `forward`, and in its signature, where trainers look, one argument more."""
-    signature = inspect.signature(library)
-    names = list(signature.parameters)[1:]
+    names = list(inspect.signature(library).parameters)[1:]
 
     @wraps(library)
     def forward(self: Any, *args: Any, global_attention_mask: Any = None, **kwargs: Any) -> Any:
@@ -31,10 +30,16 @@ def taking_global_mask(library: Callable[..., Any]) -> Callable[..., Any]:
         masks_and_inputs = (given.get(name) for name in ("attention_mask", "input_ids", "inputs_embeds"))
         return library(self, **{**given, "attention_mask": merge_masks(global_attention_mask, *masks_and_inputs)})
 
+    forward.__signature__ = signature_with_global_mask(library)
+    return forward
+
+
+def signature_with_global_mask(library: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a library model's `forward`, and `global_attention_mask`."""
+    signature = inspect.signature(library)
     own = inspect.Parameter("global_attention_mask", inspect.Parameter.KEYWORD_ONLY, default=None)
     parameters = sorted([*signature.parameters.values(), own], key=lambda parameter: parameter.kind)
-    forward.__signature__ = signature.replace(parameters=parameters)
-    return forward
+    return signature.replace(parameters=parameters)
 
 
 class LSGHead(TakesGlobalMask):

@@ -134,13 +134,9 @@ class LSGOptions:
             self._require(
                 segment % factor == 0, "sparse_block_size", f"must be a multiple of sparsity_factor={factor} {here}"
             )
-        strided = self.sparsity_type in ("stride", "block_stride")
-        if strided and num_heads is not None and self.sparsity_factor > num_heads:
-            warnings.warn(
-                f"sparsity_factor={self.sparsity_factor} exceeds the {num_heads} attention heads: with "
-                f"sparsity_type={self.sparsity_type!r} some tokens are among no head's sparse tokens.",
-                stacklevel=2,
-            )
+        if self.sparsity_type in ("stride", "block_stride") and num_heads is not None and factor > num_heads:
+            lost = f"with sparsity_type={self.sparsity_type!r} some tokens are among no head's sparse tokens."
+            warnings.warn(f"sparsity_factor={factor} exceeds the {num_heads} attention heads: {lost}", stacklevel=2)
 
     def _require(self, holds: bool, name: str, rule: str) -> None:
         if not holds:

@@ -1,5 +1,8 @@
 """An encoder that serves a decoder, and a library decoder on it: its cross-attention knows the globals."""
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
@@ -14,6 +17,7 @@ from .lsg_encoder import (
     require_one_input,
     warn_of_no_attentions,
 )
+from .lsg_heads import signature_with_global_mask
 from .lsg_marked import MERGED, merge_masks
 from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions
@@ -59,6 +63,13 @@ class LSGSeq2SeqModel:
 
     options: LSGOptions
     further_encoder_inputs: tuple[str, ...] = ()  # what the encoder takes beside the usual arguments
+
+    def __init_subclass__(cls: Any, **kwargs: Any) -> None:
+        """Show the library's signature: trainers drop what it does not name, labels too."""
+        super().__init_subclass__(**kwargs)
+        library = getattr(super(), "forward", None)
+        if library is not None:
+            cls.forward = _shown_as(library, cls.forward)
 
     def forward(
         self,
@@ -115,6 +126,17 @@ class LSGSeq2SeqModel:
     def run_encoder(self, **inputs: Any) -> BaseModelOutput:
         """The encoder's output."""
         return self.encoder(**inputs)
+
+
+def _shown_as(library: Callable[..., Any], own: Callable[..., Any]) -> Callable[..., Any]:
+    names = list(inspect.signature(library).parameters)[1:]
+
+    @wraps(library)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return own(self, **dict(zip(names, args, strict=False)), **kwargs)
+
+    forward.__signature__ = signature_with_global_mask(library)
+    return forward
 
 
 def cross_attention_mask(
