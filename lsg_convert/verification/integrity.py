@@ -132,9 +132,8 @@ class Loads(Check):
         problems = [f"mis-shaped: {_some(mismatched)}"] * bool(mismatched)
         measured = f"{len(missing)} missing, {len(unexpected)} unused, {len(mismatched)} mis-shaped"
         if subject.lacks("source") is None:
-            lost = [name for name in missing if subject.source_has(name)]
+            lost = [name for name in missing if subject.own_weights or subject.source_has(name)]
             unknown = [name for name in unexpected if not subject.source_has(name)]
-            lost = missing if subject.own_weights else lost
             problems += [f"missing: {_some(lost)}"] * bool(lost) + [f"unexpected: {_some(unknown)}"] * bool(unknown)
         if missing and not problems:
             measured += f" (new, as in the source: {_some(missing)})"

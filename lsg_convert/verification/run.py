@@ -64,8 +64,8 @@ def verify(
     """Verify a converted folder against its source, which its own record names unless `source` is given.
 
     The report goes into the folder's record and card as well. A folder on the Hub (`owner/name`) is downloaded, and not
-    written to. `level` is the last level to run; `atol` is 1e-4 in
-    float32 unless given; `max_kl` and `min_agreement` make drift fail beyond them.
+    written to. `level` is the last level to run; `atol` is 1e-4 in float32 unless given; `max_kl` and `min_agreement`
+    make drift fail beyond them.
 
     Raises:
         RequestError: there is no such folder, source or text, or an option makes no sense.

@@ -214,10 +214,10 @@ def test_gradients_under_dropout_are_slopes(kind, padding, with_bias):
     assert abs(told - seen) < 1e-3 * sum(gradient.norm() for gradient in gradients)
 
 
-@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize(("with_bias", "marked"), [(False, "none"), (True, "none"), (True, "some")])
 @pytest.mark.parametrize("use_reentrant", [False, True])
-def test_gradient_checkpointing_drops_the_same(with_bias, use_reentrant):
-    case = make_case(options_of(), 64, with_bias=with_bias)
+def test_gradient_checkpointing_drops_the_same(with_bias, marked, use_reentrant):
+    case = make_case(options_of(), 64, with_bias=with_bias, marked=marked)
     inputs = case.trained()
 
     def attend(query):
