@@ -11,7 +11,7 @@ from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.estimate import Estimate
 from lsg_convert.common.files import user_path
 from lsg_convert.common.json_files import write_json
-from lsg_convert.common.progress import Reporter, SilentReporter, Steps, import_libraries
+from lsg_convert.common.progress import Reporter, SilentReporter, Steps, begin_importing, import_libraries
 from lsg_convert.folder.auxiliary_files import AuxiliaryFiles, copy_auxiliary_files, survey
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
@@ -138,6 +138,8 @@ def convert(
     final = check_output(output, asked.force, source.folder)
     notes = (f"replaced the folder that lsg-convert had written to {output}.",) if holds_something(final) else ()
     clock.lap("read")
+    if verify:
+        begin_importing()  # writing waits for the disk
     with staged(output, asked.force, source.folder) as folder:
         record = _write_folder(folder, source, checkpoint, plan, asked, auxiliary, estimate, steps)
         clock.lap("written")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
 Advance = Callable[[int], None]
 IMPORTING = "Importing torch and transformers"
+_THREAD = "import of torch and transformers"
+_LAST = "transformers.modeling_utils"  # what takes longest of what is imported
 
 
 class Reporter(Protocol):
@@ -53,12 +57,29 @@ class Steps:
         self._reporter.notice(text)
 
 
-def import_libraries(reporter: Reporter) -> None:
-    """Import torch and transformers, which takes seconds, as a stage of its own."""
-    import sys
+def begin_importing() -> None:
+    """Import torch and transformers beside what this process does until it needs them."""
+    if _LAST not in sys.modules:
+        threading.Thread(target=_import_quietly, name=_THREAD).start()
 
-    if "torch" in sys.modules and "transformers.modeling_utils" in sys.modules:
+
+def import_libraries(reporter: Reporter) -> None:
+    """Import torch and transformers, or wait until they are, which takes seconds, as a stage of its own."""
+    if _LAST in sys.modules and not _is_importing():
         return
     with reporter.stage(IMPORTING):
-        import torch  # noqa: F401
-        import transformers.modeling_utils  # noqa: F401
+        _import()
+
+
+def _is_importing() -> bool:
+    return any(thread.name == _THREAD for thread in threading.enumerate())
+
+
+def _import_quietly() -> None:
+    with suppress(Exception):  # who needs them imports them again, and is told what is wrong
+        _import()
+
+
+def _import() -> None:
+    import torch  # noqa: F401
+    import transformers.modeling_utils  # noqa: F401

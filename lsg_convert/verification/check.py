@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import ClassVar
 
 from lsg_convert.common.errors import LSGConvertError
@@ -31,6 +32,10 @@ class Check(ABC):
         """About how many bytes it takes."""
         return 0
 
+    def begin(self, subject: Subject, until: ExitStack) -> bool:
+        """Start what is measured beside the other checks, to end with `until`; False where there is no such thing."""
+        return False
+
     @abstractmethod
     def measure(self, subject: Subject) -> Measurement:
         """Measure; raises NotRunError where that turns out to be impossible."""
@@ -42,6 +47,16 @@ def applies(check: Check, subject: Subject) -> bool:
         return check.applies(subject)
     except Exception:  # of any kind, in a folder that is broken
         return True
+
+
+def begins(check: Check, subject: Subject, until: ExitStack) -> bool:
+    """Whether `check` is being measured from now on, beside others; what hinders it, it says in its turn."""
+    try:
+        if not applies(check, subject) or _obstacle(check, subject):
+            return False
+        return check.begin(subject, until)
+    except Exception:  # of any kind, in a folder that is broken
+        return False
 
 
 def run_check(check: Check, subject: Subject) -> Result:
@@ -56,7 +71,7 @@ def run_check(check: Check, subject: Subject) -> Result:
         return Result(check.name, check.level, status, found.measured, found.tolerance, reason, seconds, found.values)
 
     try:
-        reason = _first(subject.lacks(need) for need in check.needs) or subject.limits.too_large(check.memory(subject))
+        reason = _obstacle(check, subject)
         if reason:
             return result(NOT_RUN, reason=reason)
         measurement = check.measure(subject)
@@ -70,6 +85,11 @@ def run_check(check: Check, subject: Subject) -> Result:
         return result(FAILED, reason=f"{type(error).__name__}: {printable(error, 500)}")
     status = MEASURED if measurement.passed is None else PASSED if measurement.passed else FAILED
     return result(status, measurement, measurement.detail)
+
+
+def _obstacle(check: Check, subject: Subject) -> str | None:
+    """Why `check` cannot run, None where it can."""
+    return _first(subject.lacks(need) for need in check.needs) or subject.limits.too_large(check.memory(subject))
 
 
 def _first(reasons: Iterable[str | None]) -> str | None:

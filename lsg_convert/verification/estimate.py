@@ -1,7 +1,7 @@
 """What a conversion and a verification will take on this machine, before they are done: disk, memory and time.
 
-Disk follows from the plan, byte by byte for the tensors. Memory is a bound: what the two models that are compared take
-at most, both in float32. Time is a guess, by rates that two cores of a server reach.
+Disk follows from the plan, byte by byte for the tensors. Memory is a bound: what one of the two models that are
+compared takes at most, in float32, and the outputs of both. Time is a guess, by rates that two cores of a server reach.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def estimate_conversion(
     if verify:
         elements = sum(prod(tensor.shape) for tensor in plan.tensors)
         tokens = min(plan.lsg.dense_limit, plan.source_max_len or DEFAULT_SOURCE_LENGTH)
-        copies = 3 if cast else 2  # a source that is rounded as the folder was is there twice for a moment
-        memory = int(SLACK * (RUNTIME + copies * 4 * elements + 3 * 4 * tokens * _logits(plan)))
+        copies = 2 if cast else 1  # a source that is rounded as the folder was is there twice for a moment
+        memory = int(SLACK * (RUNTIME + copies * 4 * elements + 4 * 4 * tokens * _logits(plan)))
         seconds += IMPORTING + _CHECKING + 2 * disk / _WRITING + 2 * 2 * elements * _TEXTS / COMPUTING
     return Estimate(disk, memory, seconds)
 

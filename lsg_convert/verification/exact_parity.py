@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lsg_convert.plan.special_tokens import special_tokens
@@ -24,8 +24,7 @@ from lsg_convert.verification.result import Measurement, NotRunError
 if TYPE_CHECKING:
     from lsg_convert.verification.subject import Subject
 
-GREEDY_TOKENS = 16
-_REMEMBERED = 32 * 2**20  # bytes of outputs for one batch that are kept, so that the next check need not compute them
+GREEDY_TOKENS = 8
 WITHOUT_GLOBALS = {"num_global_tokens": 0, "mask_first_token": False}
 # With these, the first global is the opening token, and everything it does the source's opening token did.
 STAND_IN = {
@@ -51,17 +50,15 @@ class ExactParity(Check):
 
     def memory(self, subject: Subject) -> int:
         lengths = dense_lengths(subject.lsg, subject.source_max_len)
-        remembered = (len(lengths) + 1) * min(_REMEMBERED, subject.logit_bytes(lengths[-1]))
-        return subject.model_bytes(2) + 3 * subject.logit_bytes(lengths[-1]) + remembered
+        return subject.model_bytes() + subject.logit_bytes(2 * sum(lengths) + lengths[-1])
 
     def measure(self, subject: Subject) -> Measurement:
-        source, converted = subject.models.both(**self.options(subject))
+        options, of_source = self.options(subject), answers_of_source(subject)
+        converted = subject.models.converted(**options)
         self.prepare(subject, converted)
         tolerance, worst, count = subject.settings.tolerance, Difference(0.0), 0
-        batches = dense_batches(subject)
-        with subject.reporter.stage("Comparing outputs", len(batches)) as advance:
-            for batch in batches:
-                expected = _outputs_of_source(subject, source, batch)
+        with subject.reporter.stage("Comparing outputs", len(of_source.outputs)) as advance:
+            for batch, expected in of_source.outputs:
                 found = largest_difference(expected, outputs_of(converted, batch), batch, tolerance)
                 worst = max(worst, found, key=lambda difference: difference.value)
                 count += len(batch.ids)
@@ -112,16 +109,16 @@ class GreedyDecoding(AsShipped):
         return subject.auto_class == "AutoModelForSeq2SeqLM"
 
     def measure(self, subject: Subject) -> Measurement:
+        expected = answers_of_source(subject).greedy
+        if isinstance(expected, NotRunError):
+            raise expected
         try:
-            source, converted = subject.models.both(**self.options(subject))
+            converted = subject.models.converted(**self.options(subject))
             self.prepare(subject, converted)
         except NotRunError:
-            source, converted = subject.models.both(**WITHOUT_GLOBALS)
-        batch = subject.inputs.batch(dense_lengths(subject.lsg, subject.source_max_len)[-1], 0)
+            converted = subject.models.converted(**WITHOUT_GLOBALS)
+        batch = _greedy_batch(subject)
         with subject.reporter.stage("Comparing greedy decoding"):
-            # Without a cache: releases since 4.57 make it too small for a T5 with more layers in its decoder.
-            with asking_the_source():
-                expected = greedy_tokens(source, batch, GREEDY_TOKENS, use_cache=False)
             actual = greedy_tokens(converted, batch, GREEDY_TOKENS)
         same = expected == actual
         measured = f"{GREEDY_TOKENS} tokens {'equal' if same else 'differ'}"
@@ -140,20 +137,56 @@ class WithoutGlobals(ExactParity):
 CHECKS: tuple[type[Check], ...] = (AsShipped, GreedyDecoding, WithoutGlobals)
 
 
-def _outputs_of_source(subject: Subject, source: Any, batch: Batch) -> dict[str, Any]:
-    size = subject.logit_bytes(batch.ids.numel())
-    with asking_the_source():
-        return subject.remember(
-            f"source: {batch.name}" if size <= _REMEMBERED else None, lambda: outputs_of(source, batch)
-        )
+@dataclass(frozen=True)
+class SourceAnswers:
+    """What the source makes of the texts, and the tokens that it writes; where it cannot write, why not."""
+
+    outputs: list[tuple[Batch, dict[str, Any]]]
+    greedy: list[list[int]] | NotRunError | None
+
+
+def answers_of_source(subject: Subject) -> SourceAnswers:
+    """All that the checks of this level ask the source, asked once; afterwards its memory is free for the other model.
+
+    Raises:
+        NotRunError: the source does not load, or raises.
+    """
+    return subject.remember("answers of the source", lambda: _ask_the_source(subject))
+
+
+def _ask_the_source(subject: Subject) -> SourceAnswers:
+    source, batches = subject.models.source(), dense_batches(subject)
+    with subject.reporter.stage("Asking the source", len(batches)) as advance:
+        outputs = []
+        for batch in batches:
+            with asking_the_source():
+                outputs.append((batch, outputs_of(source, batch)))
+            advance(1)
+    greedy = _greedy_tokens_of(source, subject) if GreedyDecoding().applies(subject) else None
+    subject.models.release_source()
+    return SourceAnswers(outputs, greedy)
+
+
+def _greedy_tokens_of(source: Any, subject: Subject) -> list[list[int]] | NotRunError:
+    try:
+        with asking_the_source():
+            # Without a cache: releases since 4.57 make it too small for a T5 with more layers in its decoder.
+            return greedy_tokens(source, _greedy_batch(subject), GREEDY_TOKENS, use_cache=False)
+    except NotRunError as error:
+        return error
+
+
+def _greedy_batch(subject: Subject) -> Batch:
+    """A short text: what the encoder makes of long ones, outputs tell."""
+    return subject.inputs.batch(dense_lengths(subject.lsg, subject.source_max_len)[0], 0)
 
 
 def dense_batches(subject: Subject) -> list[Batch]:
-    """Texts at lengths up to the dense limit, in turn from different passages, and a shorter one padded."""
+    """Texts at lengths up to the dense limit, each from another passage, one of them padded."""
     inputs, lengths = subject.inputs, dense_lengths(subject.lsg, subject.source_max_len)
-    batches = [inputs.batch(length, passage) for passage, length in enumerate(lengths)]
-    length = lengths[len(lengths) // 2]
-    padding = min(max(2, length // 3), lengths[-1] - length) or 0
-    if padding:
-        batches.append(inputs.batch(length, len(lengths), padding=padding))
-    return batches
+    padded = len(lengths) // 2
+    room = lengths[-1] - lengths[padded]
+    return [
+        inputs.batch(length, passage, padding=min(max(2, length // 3), room) if passage == padded else 0)
+        for passage, length in enumerate(lengths)
+    ]

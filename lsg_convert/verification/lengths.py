@@ -8,12 +8,12 @@ DEFAULT_SOURCE_LENGTH = 512  # of a source that has no position table and so no 
 
 
 def dense_lengths(options: LSGOptions, limit: int) -> list[int]:
-    """Lengths at which every query attends to every key: half a block and a bit, a block, between, and the dense limit.
+    """Lengths at which every query attends to every key: half a block and a bit, a block, and the dense limit.
 
     Of a source that takes less than that, the same parts of what it takes.
     """
     longest = min(options.dense_limit, limit)
-    return _within([longest // 4 + 3, longest // 2, longest // 4 * 3 + 1, longest], limit)
+    return _within([longest // 4 + 3, longest // 2, longest], limit)
 
 
 def window_lengths(options: LSGOptions, limit: int) -> list[int]:

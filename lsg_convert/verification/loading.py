@@ -23,8 +23,9 @@ from lsg_convert.plan.tokenizer_process import prove_tokenizer
 from lsg_convert.sources.checkpoint import CONFIG_LIMIT
 
 
-def load_source_model(folder: Path, architecture: str, dtype: str, device: str) -> Any:
-    """The library's model `architecture` with the weights in `folder`, in evaluation mode.
+def load_source_model(folder: Path, architecture: str, dtype: str, device: str) -> tuple[Any, dict[str, Any]]:
+    """The library's model `architecture` with the weights in `folder`, in evaluation mode, and what the library says
+    about its loading.
 
     Raises:
         RequestError: the library has no such class.
@@ -35,7 +36,7 @@ def load_source_model(folder: Path, architecture: str, dtype: str, device: str) 
     model_class = getattr(transformers, architecture, None)
     if model_class is None or not model_class.__module__.startswith("transformers."):
         raise RequestError(f"transformers {transformers.__version__} has no {printable(architecture)}")
-    return load_model(model_class, folder, dtype, device)[0]
+    return load_model(model_class, folder, dtype, device)
 
 
 def load_converted_model(

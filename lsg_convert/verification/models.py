@@ -37,6 +37,7 @@ class Models:
     loading_info: dict[str, Any] = field(default_factory=dict)
     _source: Any = None
     _converted: tuple[dict[str, Any], Any] | None = None
+    _drawn: dict[str, Any] = field(default_factory=dict)  # what the source has no weights for, as it was drawn
 
     def source(self) -> Any:
         """The source, dense; kept until `release_source`. Raises NotRunError where it does not load."""
@@ -48,9 +49,11 @@ class Models:
         assert self.source_folder is not None
         try:
             with self.reporter.stage("Loading the source"):
-                model = loading.load_source_model(self.source_folder, self.architecture, self.dtype, self.device)
+                model, info = loading.load_source_model(self.source_folder, self.architecture, self.dtype, self.device)
         except Exception as error:  # of any kind; the folder is not to blame
             raise NotRunError(f"the source does not load: {printable(error, 300)}") from error
+        values = model.state_dict()
+        self._drawn = {name: values[name].clone() for name in info["missing_keys"] if name in values}
         if self.cast is not None:  # the folder's weights were rounded: so are these
             import torch
 
@@ -58,7 +61,10 @@ class Models:
         return model
 
     def converted(self, **options: Any) -> Any:
-        """The folder's model, with fields of its configuration overridden; the last one asked for is kept."""
+        """The folder's model, with fields of its configuration overridden; the last one asked for is kept.
+
+        What neither model has weights for is as it was drawn for the source, if that was loaded before.
+        """
         if self._converted is None or self._converted[0] != options:
             self.release_converted()  # before the next one takes its memory
             with self.reporter.stage("Loading the folder"):
@@ -73,16 +79,16 @@ class Models:
                     **options,
                 )
             self._converted = (options, model)
-        return self._converted[1]
+        model = self._converted[1]
+        values = model.state_dict()
+        for name in self._drawn.keys() & set(self.loading_info["missing_keys"]):
+            values[name].copy_(self._drawn[name])
+        return model
 
     def both(self, **options: Any) -> tuple[Any, Any]:
-        """The source and the folder's model; parts that neither has weights for are the same in both."""
-        source, converted = self.source(), self.converted(**options)
-        values = source.state_dict()
-        for name, tensor in converted.state_dict().items():
-            if name in self.loading_info["missing_keys"] and name in values:
-                tensor.copy_(values[name])
-        return source, converted
+        """The source and the folder's model, in memory at once."""
+        source = self.source()
+        return source, self.converted(**options)
 
     def release_source(self) -> None:
         """Free the source's memory."""

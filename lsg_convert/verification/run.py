@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from lsg_convert.folder.saved_record import read_converted
 from lsg_convert.folder.staging import replaced
 from lsg_convert.sources.resolve import Source, resolve_source
 from lsg_convert.verification import drift, exact_parity, integrity, kernel_parity, reach, stranger
-from lsg_convert.verification.check import Check, applies, run_check
+from lsg_convert.verification.check import Check, applies, begins, run_check
 from lsg_convert.verification.estimate import estimate_verification
 from lsg_convert.verification.levels import Level, parse_level
 from lsg_convert.verification.report import Report
@@ -104,18 +104,24 @@ def verify_conversion(folder: Path, source: Source, record: Record, reporter: Re
 def run_checks(
     subject: Subject, last: Level, kinds: Sequence[type[Check]] | None = None, steps: Steps | None = None
 ) -> Report:
-    """Run every check of `kinds` (all, unless given) up to the level `last` that means anything for this model."""
-    results = []
+    """Run every check of `kinds` (all, unless given) up to the level `last` that means anything for this model.
+
+    What runs beside the others is waited for last; the report has them all in their order.
+    """
+    results = {}
     checks = [check() for check in (ALL_CHECKS if kinds is None else kinds) if check.level <= last]
-    for number, check in enumerate(checks):
-        if not any("source" in later.needs for later in checks[number:]):
-            subject.models.release_source()
-        if steps is not None and number:
-            steps.step()
-        if applies(check, subject):
-            with subject.reporter.stage(f"Checking: {check.name}") if steps is not None else nullcontext():
-                results.append(run_check(check, subject))
-    return Report(tuple(results), last, _circumstances(subject))
+    with ExitStack() as until:
+        beside = [check for check in checks if begins(check, subject, until)]
+        ordered = [check for check in checks if check not in beside] + beside
+        for number, check in enumerate(ordered):
+            if not any("source" in later.needs for later in ordered[number:] if later not in beside):
+                subject.models.release_source()
+            if steps is not None and number:
+                steps.step()
+            if applies(check, subject):
+                with subject.reporter.stage(f"Checking: {check.name}") if steps is not None else nullcontext():
+                    results[check] = run_check(check, subject)
+    return Report(tuple(results[check] for check in checks if check in results), last, _circumstances(subject))
 
 
 def keep_report(folder: Path, record: Record, report: Report) -> None:

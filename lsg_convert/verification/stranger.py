@@ -6,12 +6,8 @@ cache, whose files are links; it feeds the tokenizer's whole output to the model
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +16,6 @@ from lsg_convert.common.files import printable
 from lsg_convert.common.version import __version__
 from lsg_convert.folder.card import render_card
 from lsg_convert.folder.record import Record, RecordedSource
-from lsg_convert.verification import stranger_process
 from lsg_convert.verification.check import Check
 from lsg_convert.verification.exact_parity import WITHOUT_GLOBALS, AsShipped
 from lsg_convert.verification.inputs import TARGET_TOKENS
@@ -29,12 +24,12 @@ from lsg_convert.verification.levels import Level
 from lsg_convert.verification.memory import RUNTIME
 from lsg_convert.verification.result import Measurement, NotRunError
 from lsg_convert.verification.stranger_folders import copy_converted, copy_source, hub_snapshot
+from lsg_convert.verification.stranger_launch import StrangerProcess, started
 from lsg_convert.verification.subject import Subject
 
 PADDING_SIDES = ("right", "left")
-_TIMEOUT = 900.0  # seconds; a folder of BART-large's size takes about thirty
+_BESIDE = 2 * 2**30  # bytes of models that may be in memory beside each other
 _CHARACTERS = 6  # that a token has at most, about: texts are cut to their length by the tokenizer itself
-_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 
 
 class Stranger(Check):
@@ -43,18 +38,31 @@ class Stranger(Check):
     name = "as a stranger loads it"
     level = Level.EXACT
     needs = ("weights", "code", "source", "tokenizer")
+    _process: StrangerProcess | None = None
 
     def memory(self, subject: Subject) -> int:
         return RUNTIME + subject.model_bytes(2) + 4 * subject.logit_bytes(2 * subject.lsg.dense_limit)
 
+    def begin(self, subject: Subject, until: ExitStack) -> bool:
+        """Start the process beside the other checks, where there is a core for it, and memory for four models."""
+        import torch
+
+        threads = torch.get_num_threads()
+        if threads < 2 or subject.model_bytes(4) > _BESIDE:
+            return False
+        until.callback(torch.set_num_threads, threads)
+        torch.set_num_threads(threads - threads // 2)
+        self._process = until.enter_context(_asked(subject, threads // 2))
+        return True
+
     def measure(self, subject: Subject) -> Measurement:
-        subject.models.release_source()
-        subject.models.release_converted()
-        with (
-            tempfile.TemporaryDirectory(prefix="lsg-convert-") as name,
-            subject.reporter.stage("Loading the folder as a stranger does"),
-        ):
-            answer = _ask(_request(subject, Path(name)), Path(name))
+        import torch
+
+        with ExitStack() as until, subject.reporter.stage("Loading the folder as a stranger does"):
+            if self._process is None:
+                subject.free()
+                self._process = until.enter_context(_asked(subject, torch.get_num_threads()))
+            answer = self._process.answer()
         if "source_error" in answer:
             raise NotRunError(f"the source raises {printable(answer['source_error'], 300)}")
         if "error" in answer:
@@ -73,6 +81,10 @@ class Stranger(Check):
 CHECKS: tuple[type[Check], ...] = (Stranger,)
 
 
+def _asked(subject: Subject, threads: int) -> AbstractContextManager[StrangerProcess]:
+    return started(lambda root: _request(subject, root, threads))
+
+
 def card_snippets(record: Record, folder: Path) -> list[str]:
     """The Python code of the card of `folder`: as we write it, whatever the card that is there says."""
     family = record.converted_family
@@ -88,9 +100,7 @@ def card_snippets(record: Record, folder: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", render_card(folder, {}, ours), re.DOTALL)
 
 
-def _request(subject: Subject, root: Path) -> dict[str, Any]:
-    import torch
-
+def _request(subject: Subject, root: Path, threads: int) -> dict[str, Any]:
     assert subject.source is not None
     folder, source = root / "folder", root / "source"
     copy_converted(subject, folder)
@@ -112,7 +122,7 @@ def _request(subject: Subject, root: Path) -> dict[str, Any]:
         "decoder_start": subject.inputs.decoder_start,
         "targets": TARGET_TOKENS,
         "snippets": card_snippets(subject.record, folder),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
     }
 
 
@@ -141,32 +151,3 @@ def _texts(subject: Subject) -> list[dict[str, Any]]:
         title = f"{name}, {lengths[-1]} tokens beside a short text, padded on the {side}"
         found.append({"name": title, "texts": texts, "length": lengths[-1], "padding_side": side})
     return found
-
-
-def _ask(request: dict[str, Any], root: Path) -> dict[str, Any]:
-    """The answer of a fresh process, which has no token, no network and caches of its own."""
-    paths = root / "request.json", root / "answer.json"
-    paths[0].write_text(json.dumps(request), encoding="utf-8")
-    kept = {name: value for name, value in os.environ.items() if name not in _TOKENS}
-    home = {"HF_HOME": root / "home", "HF_HUB_CACHE": root / "hub", "HF_MODULES_CACHE": root / "modules"}
-    quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    command = [sys.executable, stranger_process.__file__, *map(str, paths)]
-    try:
-        done = subprocess.run(
-            command,
-            env={**kept, **quiet, **{name: str(path) for name, path in home.items()}},
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"not done after {_TIMEOUT:.0f} s"}
-    if paths[1].is_file():
-        answer: dict[str, Any] = json.loads(paths[1].read_text(encoding="utf-8"))
-        return answer
-    last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-    how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-    return {"error": f"the process ended with {how}: {' '.join(last)}"}

@@ -163,6 +163,12 @@ class Subject(Facts):
             self._remembered[name] = compute()
         return self._remembered[name]
 
+    def free(self) -> None:
+        """Free the memory of the models, and of what was remembered."""
+        self.models.release_source()
+        self.models.release_converted()
+        self._remembered.clear()
+
 
 def _failure(action: Callable[[], Any]) -> str | None:
     try:
