@@ -32,7 +32,7 @@ from lsg_convert.verification.settings import Settings
 from lsg_convert.verification.subject import Subject
 from lsg_convert.verification.texts import load_text
 
-# What a conversion runs: in seconds, and in the memory that one process has for two models.
+# What a conversion runs: in seconds, and in the memory of one process that has one of the two models at a time.
 CONVERSION_CHECKS: tuple[type[Check], ...] = (*integrity.CHECKS, *exact_parity.CHECKS)
 ALL_CHECKS: tuple[type[Check], ...] = (
     *CONVERSION_CHECKS,
