@@ -233,7 +233,8 @@ def _longest(config: dict[str, Any]) -> int:
 def _converted_encoder(
     load: Callable[..., Any], dtype: str, device: str, attention_backend: str | None
 ) -> torch.nn.Module:
-    options = {"attention_backend": attention_backend} if attention_backend else {}
+    # Random tokens have no separators, and the other side no global tokens.
+    options = {"automatic_globals": "none"} | ({"attention_backend": attention_backend} if attention_backend else {})
     encoder: torch.nn.Module = _encoder(load(dtype, device, **options))
     return encoder
 

@@ -12,6 +12,9 @@ LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which values of opti
 LSG_CODE = ""  # and here which code it is, by its content; the folder's configuration names it too
 BackendName = Literal["auto", "sdpa", "flex", "cpp"]
 ATTENTION_BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
+AutomaticGlobals = Literal["none", "first", "question", "choice"]
+AUTOMATIC_GLOBALS: tuple[AutomaticGlobals, ...] = get_args(AutomaticGlobals)
+SEPARATED: tuple[AutomaticGlobals, ...] = ("question", "choice")  # rules that go by separators
 LEAST = {"block_size": 1, "sparse_block_size": 0, "sparsity_factor": 0, "lsh_num_pre_rounds": 0}
 
 
@@ -35,6 +38,9 @@ class LSGOptions:
         are used to; outputs then depend on the padding.
     attention_backend: ``sdpa``; ``flex``, for GPUs; ``cpp``, which needs a C++ compiler, for float32 on CPUs, with SDPA
         for the rest; or ``auto``: the one that is known to be fast on the device at hand and needs nothing.
+    automatic_globals: which tokens of the input are global where the caller marks none: ``first``; ``question``, those
+        before the first separator; ``choice``, those of the text behind it; ``none``.
+    separator_token_id, num_separators: the separator of two texts, and how many of them tokenizer(text, text) sets.
     """
 
     block_size: int = 128
@@ -50,6 +56,9 @@ class LSGOptions:
     attention_backend: str = "auto"
     attend_masked_runs: bool = False
     opening_token_id: int | None = None
+    automatic_globals: str = "none"
+    separator_token_id: int | None = None
+    num_separators: int | None = None
 
     def __post_init__(self) -> None:
         """Take whole numbers that JSON wrote as 2.0 for what they are; `validate` refuses other numbers and types."""
@@ -118,7 +127,12 @@ class LSGOptions:
             self._require(getattr(self, name) >= least, name, f"must be at least {least}")
         some = 0 <= self.num_global_tokens <= MAX_GLOBAL_TOKENS
         self._require(some, "num_global_tokens", f"must be 0 to {MAX_GLOBAL_TOKENS}")
-        for name, allowed in (("sparsity_type", SPARSITY_TYPES), ("attention_backend", ATTENTION_BACKENDS)):
+        choices: tuple[tuple[str, tuple[str, ...]], ...] = (
+            ("sparsity_type", SPARSITY_TYPES),
+            ("attention_backend", ATTENTION_BACKENDS),
+            ("automatic_globals", AUTOMATIC_GLOBALS),
+        )
+        for name, allowed in choices:
             value = getattr(self, name)
             self._require(value in allowed, name, f"must be one of {allowed}")
             remedy = f"`lsg-convert FOLDER --{name.replace('_', '-')} {value}` writes a folder that has"

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict, get_args
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.sizes import parse_size
-from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, BackendName, LSGOptions, SparsityType
+from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, AutomaticGlobals, BackendName, LSGOptions, SparsityType
 from lsg_convert.plan.positions import Positions
 
 DEFAULT_MAX_LEN = 4096
@@ -91,6 +91,15 @@ class ConvertOptions:
         metadata=_shown(
             _GLOBALS,
             f"Learned tokens that attend to everything, as everything does to them (0 to {MAX_GLOBAL_TOKENS}).",
+        ),
+    )
+    automatic_globals: AutomaticGlobals | None = field(
+        default=None,
+        metadata=_shown(
+            _GLOBALS,
+            "Tokens of the input that are global by themselves, where no global_attention_mask is given: question "
+            "(those before the first separator; --question-global is short for it), choice (those of the text behind "
+            "it), first (the first), none. Default: as the source has it.",
         ),
     )
     mask_first_token: bool | None = field(
@@ -207,6 +216,7 @@ class ConvertKeywords(TypedDict, total=False):
     adaptive: bool | None
     attention_backend: BackendName | None
     num_global_tokens: int | None
+    automatic_globals: AutomaticGlobals | None
     mask_first_token: bool | None
     pool_with_global: bool | None
     pass_global_tokens_to_decoder: bool | None

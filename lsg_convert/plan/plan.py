@@ -22,6 +22,9 @@ from lsg_convert.plan.target_config import target_config
 from lsg_convert.plan.tensor_plan import TensorPlan, plan_tensors
 from lsg_convert.sources.checkpoint import Checkpoint
 
+# Rules for global tokens that go by two texts, and the heads that read two.
+_HEADS_OF_RULES = {"question": "AutoModelForQuestionAnswering", "choice": "AutoModelForMultipleChoice"}
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -111,6 +114,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     max_len = _max_len(options, source_max_len, is_lsg_source)
     architecture, said = choose_architecture(checkpoint, family, options.architecture)
     notes += said
+    _check_automatic_globals(family, architecture, options)
     if family.encoder_config(config).get("is_decoder"):
         raise RequestError(
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
@@ -179,6 +183,17 @@ def _lsg_options(
             "Choose auto, sdpa or cpp.",
         )
     return lsg
+
+
+def _check_automatic_globals(family: Family, architecture: str, options: ConvertOptions) -> None:
+    """Raise RequestError where a rule is asked for that goes by two texts, and the head reads one."""
+    rule = options.automatic_globals
+    wanted = _HEADS_OF_RULES.get(rule or "")
+    if wanted is not None and family.heads[architecture].auto_class != wanted:
+        raise RequestError(
+            f"--automatic-globals {rule} is for models that read two texts ({wanted}); this one is a {architecture}.",
+            "Leave it out, or name such a class with --architecture.",
+        )
 
 
 def _max_len(options: ConvertOptions, source_max_len: int, is_lsg_source: bool) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lsg_convert.modeling.lsg_options import SEPARATED
 from lsg_convert.verification.check import Check
 from lsg_convert.verification.compute import encoder_states
 from lsg_convert.verification.inputs import Batch
@@ -145,7 +146,24 @@ def wanted_plan(batch: Batch, options: LSGOptions) -> WantedPlan:
     keep = functional.pad(functional.pad(tokens, (0, padding), value=False), (options.num_global_tokens, 0), value=True)
     if options.num_global_tokens and options.mask_first_token:
         keep[:, 0] = replaced
-    return WantedPlan(options, keep, options.num_global_tokens, length + padding)
+    marked = functional.pad(automatically_global(batch, options), (0, padding))
+    return WantedPlan(options, keep, options.num_global_tokens, length + padding, marked)
+
+
+def automatically_global(batch: Batch, options: LSGOptions) -> torch.Tensor:
+    """The tokens that are global although nobody marked them: bool [rows, T]."""
+    import torch
+
+    marked = torch.zeros_like(batch.ids, dtype=torch.bool)
+    for row, ids in enumerate(batch.ids.tolist()):
+        end = ids.index(options.separator_token_id) if options.automatic_globals in SEPARATED else 1
+        if options.automatic_globals == "choice":
+            while ids[end] == options.separator_token_id:
+                end += 1
+            marked[row, end:] = True
+        elif options.automatic_globals != "none":
+            marked[row, :end] = True
+    return marked & batch.mask.bool()
 
 
 class _Compared:
