@@ -92,6 +92,9 @@ def source_text(source: Mapping[str, Any]) -> str:
 def attention_text(lsg: Mapping[str, Any]) -> str:
     """Return the attention's settings in words."""
     text = f"blocks of {lsg['block_size']} tokens"
+    if lsg["local_attention"] == "sliding":
+        windows = sorted({*lsg["attention_window"]})
+        text = f"sliding windows of {' to '.join(str(each) for each in {windows[0]: 0, windows[-1]: 0})} tokens"
     if lsg["sparsity_type"] == "none" or not lsg["sparse_block_size"] or not lsg["sparsity_factor"]:
         return f"{text}, local only"
     reach = lsg["sparse_block_size"] * lsg["sparsity_factor"]

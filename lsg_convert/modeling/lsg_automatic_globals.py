@@ -5,8 +5,10 @@ choice: the tokens behind the first separator and what follows it, as in multipl
 first: the first token. none: no token.
 """
 
+import inspect
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import wraps
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -56,6 +58,28 @@ def automatic_global_mask(
     kept = torch.ones_like(given, dtype=torch.bool) if attention_mask is None else attention_mask != 0
     marked = RULES[options.automatic_globals](RuleInput(options, input_ids, kept))
     return None if marked is None else (marked & kept).long()
+
+
+class RuleInHead:
+    """Mixed in before a library head that marks tokens by itself: here the rule of the options does."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.forward = _by_rule(cls.forward)
+
+
+def _by_rule(library: Callable[..., Any]) -> Callable[..., Any]:
+    names = list(inspect.signature(library).parameters)[1:]
+
+    @wraps(library)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if given.get("global_attention_mask") is None:
+            masks_and_inputs = (given.get(name) for name in ("attention_mask", "input_ids", "inputs_embeds"))
+            given["global_attention_mask"] = automatic_global_mask(self.base_model.options, *masks_and_inputs)
+        return library(self, **given)
+
+    return forward
 
 
 def _mark_none(of: RuleInput) -> Tensor:
