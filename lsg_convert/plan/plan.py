@@ -174,7 +174,7 @@ def _lsg_options(
     if not is_lsg_source:
         source["num_global_tokens"] = int(global_is_bos)
         if family.source_options is not None:
-            source |= family.source_options(config, architecture)
+            source |= family.source_options(family.encoder_config(config), architecture)
     source.setdefault("mask_first_token", global_is_bos)
     source.setdefault("pool_with_global", global_is_bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)

@@ -98,7 +98,7 @@ class Facts:
         options = self.family.source_options
         if options is None or self.record.is_lsg_source or self.source is None:
             return False
-        wanted = options(self.source_weights.config, self.architecture)
+        wanted = options(self.family.encoder_config(self.source_weights.config), self.architecture)
         return all(getattr(self.lsg, name) == getattr(LSGOptions(**wanted), name) for name in wanted)
 
     def source_has(self, name: str) -> bool:
