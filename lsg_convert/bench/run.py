@@ -227,13 +227,14 @@ def _longest(config: dict[str, Any]) -> int:
     if family is None or not family.positions:
         return 1 << 20
     encoder = family.encoder_config(config)
-    return int(encoder["max_position_embeddings"]) - family.config_positions_offset(encoder)
+    return int(encoder[family.positions_field]) - family.config_positions_offset(encoder)
 
 
 def _converted_encoder(
     load: Callable[..., Any], dtype: str, device: str, attention_backend: str | None
 ) -> torch.nn.Module:
-    options = {"attention_backend": attention_backend} if attention_backend else {}
+    # Random tokens have no separators, and the other side no global tokens.
+    options = {"automatic_globals": "none"} | ({"attention_backend": attention_backend} if attention_backend else {})
     encoder: torch.nn.Module = _encoder(load(dtype, device, **options))
     return encoder
 
@@ -247,8 +248,9 @@ def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str
         for name, value in without_foreign_keys(config).items()
         if name not in ("architectures", "torch_dtype", "dtype")
     }
-    if "max_position_embeddings" in plain:
-        plain["max_position_embeddings"] = max(plain["max_position_embeddings"], longest + 2)
+    field = find_family(config).positions_field
+    if field in plain:
+        plain[field] = max(plain[field], longest + 2)
     built = AutoConfig.for_model(**plain | {"model_type": dense_model_type(plain)})
     model = AutoModel.from_config(built)
     return _encoder(model).to(device, getattr(torch, dtype)).eval()

@@ -15,6 +15,8 @@ from . import (
     electra,
     encoder_decoder,
     ernie,
+    led,
+    longformer,
     m2m_100,
     marian,
     mbart,
@@ -56,6 +58,8 @@ _MODULES = (
     blenderbot,
     blenderbot_small,
     plbart,
+    longformer,
+    led,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}

@@ -57,6 +57,7 @@ class Family:
     head_width: str | None = None  # the config's field where heads are not hidden_size / num_heads wide
     # Without position tables: the config's field that names the length of training, and what it is where it is missing.
     trained_length: tuple[str, int] = ("n_positions", 512)
+    positions_field: str = "max_position_embeddings"  # the config's field that names their number
     global_bias: str | None = None  # the learned bias of scores towards globals, [heads]: new, and 0
     opens_with_bos: bool = True  # or with CLS
     tokenizer_class: str | None = None  # the library's choice where neither tokenizer nor config names one
@@ -73,6 +74,9 @@ class Family:
     # An encoder inside another model: where its configuration lies in the other's, and its own family.
     config_part: str | None = None
     inner: Family | None = None
+    # Of a source that is long by itself: the LSG options, of its config and class, with which a converted model attends
+    # as its source does, at every length.
+    source_options: Callable[[Config, str], Mapping[str, Any]] | None = None
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
     config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)
 

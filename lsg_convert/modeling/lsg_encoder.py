@@ -58,9 +58,10 @@ class LSGEncoder:
     ) -> None:
         """Put `LSGSelfAttention` in place of the self-attention that each owner holds under the given name."""
         self.options.validate(num_heads)
-        for owner, name in owners:
-            source = getattr(owner, name)
-            setattr(owner, name, self.self_attention(source, projections, num_heads, dropout, scale))
+        for number, (owner, name) in enumerate(owners):
+            attention = self.self_attention(getattr(owner, name), projections, num_heads, dropout, scale)
+            attention.half_window = self.options.half_window(number)
+            setattr(owner, name, attention)
         for module in self.modules():
             if hasattr(module, "chunk_size_feed_forward"):
                 # Disable feed-forward chunking: the length may not be divisible.
@@ -145,7 +146,7 @@ class LSGEncoder:
             ValueError: some are, and `adaptive` is off.
         """
         block_size = self.options.block_size
-        if num_tokens <= 2 * block_size or num_tokens % block_size == 0:
+        if num_tokens <= self.options.dense_limit or num_tokens % block_size == 0:
             return 0
         if not self.options.adaptive:
             raise ValueError(
@@ -183,6 +184,9 @@ class LSGEncoderOutput(BaseModelOutput):
     def to_tuple(self) -> tuple[Any, ...]:
         """What the library's output is as a tuple."""
         return tuple(value for name, value in self.items() if name != "opening_rows")
+
+    def __len__(self) -> int:
+        return len(self.to_tuple())  # by which the library's models take it apart
 
 
 def check_length(num_tokens: int, max_tokens: int) -> None:

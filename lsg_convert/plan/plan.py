@@ -5,7 +5,7 @@ This is what `--dry-run` and `inspect` print, and what `convert` carries out.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
@@ -21,6 +21,9 @@ from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.plan.target_config import target_config
 from lsg_convert.plan.tensor_plan import TensorPlan, plan_tensors
 from lsg_convert.sources.checkpoint import Checkpoint
+
+# Rules for global tokens that go by two texts, and the heads that read two.
+_HEADS_OF_RULES = {"question": "AutoModelForQuestionAnswering", "choice": "AutoModelForMultipleChoice"}
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,12 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     layout = find_layout(checkpoint, family)
     is_lsg_source = layout.global_embeddings in checkpoint.tensors
     bos = opens_with_bos(checkpoint, family)
-    lsg = _lsg_options(family, config, options, is_lsg_source, bos and family.global_can_be_bos)
-    source_max_len = check_shapes(checkpoint, family, layout)
-    max_len = _max_len(options, source_max_len, is_lsg_source)
     architecture, said = choose_architecture(checkpoint, family, options.architecture)
     notes += said
+    lsg = _lsg_options(family, architecture, config, options, is_lsg_source, bos and family.global_can_be_bos)
+    source_max_len = check_shapes(checkpoint, family, layout)
+    max_len = _max_len(options, source_max_len, is_lsg_source or family.source_options is not None)
+    _check_automatic_globals(family, architecture, options)
     if family.encoder_config(config).get("is_decoder"):
         raise RequestError(
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
@@ -118,7 +122,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         )
     if is_lsg_source and options.keep_first_global_token and options.global_init is None:
         notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
-    if not lsg.num_global_tokens and options.num_global_tokens is None and not is_lsg_source:
+    if not (lsg.num_global_tokens or options.num_global_tokens is not None or is_lsg_source or family.source_options):
         notes.append(
             "no global tokens: inputs open with no token that one could stand in for. "
             "Add some (--num-global-tokens 16) if the model is to be trained further"
@@ -156,7 +160,12 @@ def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
 
 
 def _lsg_options(
-    family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool, global_is_bos: bool
+    family: Family,
+    architecture: str,
+    config: dict[str, Any],
+    options: ConvertOptions,
+    is_lsg_source: bool,
+    global_is_bos: bool,
 ) -> LSGOptions:
     # A pair that the library built of an LSG encoder and a decoder has the options where the encoder's are.
     source = {**family.encoder_config(config), **config} if is_lsg_source else {}
@@ -164,10 +173,12 @@ def _lsg_options(
     # And a global that stands in for nothing changes every output until it is trained.
     if not is_lsg_source:
         source["num_global_tokens"] = int(global_is_bos)
+        if family.source_options is not None:
+            source |= family.source_options(family.encoder_config(config), architecture)
     source.setdefault("mask_first_token", global_is_bos)
     source.setdefault("pool_with_global", global_is_bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
-    lsg = options.lsg_options(source)
+    lsg = _with_windows(options.lsg_options(source), options, family.encoder_config(config)[family.num_layers])
     heads = family.encoder_config(config).get(family.num_heads)
     try:
         lsg.validate(heads if isinstance(heads, int) else None)
@@ -181,10 +192,44 @@ def _lsg_options(
     return lsg
 
 
-def _max_len(options: ConvertOptions, source_max_len: int, is_lsg_source: bool) -> int:
+def _with_windows(lsg: LSGOptions, options: ConvertOptions, num_layers: int) -> LSGOptions:
+    """The options with a window of each layer, where attention is sliding.
+
+    Raises:
+        RequestError: there are others than layers, or attention is not sliding and a window was asked for.
+    """
+    if lsg.local_attention == "block":
+        if options.attention_window is not None:
+            raise RequestError(
+                f"--attention-window {options.attention_window} is for sliding attention, and this is by blocks.",
+                "Add --local-attention sliding, or give --block-size.",
+            )
+        return lsg
+    windows = lsg.attention_window or (2 * lsg.block_size,)
+    windows = windows * num_layers if len(windows) == 1 else windows
+    if len(windows) != num_layers:
+        raise RequestError(
+            f"config.json has {len(windows)} values of attention_window, and the model {num_layers} layers.",
+            "Restore the config.json that belongs to these weights.",
+        )
+    return replace(lsg, attention_window=windows)
+
+
+def _check_automatic_globals(family: Family, architecture: str, options: ConvertOptions) -> None:
+    """Raise RequestError where a rule is asked for that goes by two texts, and the head reads one."""
+    rule = options.automatic_globals
+    wanted = _HEADS_OF_RULES.get(rule or "")
+    if wanted is not None and family.heads[architecture].auto_class != wanted:
+        raise RequestError(
+            f"--automatic-globals {rule} is for models that read two texts ({wanted}); this one is a {architecture}.",
+            "Leave it out, or name such a class with --architecture.",
+        )
+
+
+def _max_len(options: ConvertOptions, source_max_len: int, is_long: bool) -> int:
     max_len = options.max_len
     if max_len is None:
-        max_len = source_max_len if is_lsg_source else max(DEFAULT_MAX_LEN, source_max_len)
+        max_len = source_max_len if is_long else max(DEFAULT_MAX_LEN, source_max_len)
     if max_len < source_max_len:
         raise RequestError(
             f"--max-len {max_len} is below the source's own {source_max_len} tokens.",

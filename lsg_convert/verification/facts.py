@@ -92,6 +92,15 @@ class Facts:
         """The Auto class that loads it."""
         return self.family.heads[self.architecture].auto_class
 
+    @cached_property
+    def is_exact_at_every_length(self) -> bool:
+        """Whether the folder's model attends as its source does, however long the input is."""
+        options = self.family.source_options
+        if options is None or self.record.is_lsg_source or self.source is None:
+            return False
+        wanted = options(self.family.encoder_config(self.source_weights.config), self.architecture)
+        return all(getattr(self.lsg, name) == getattr(LSGOptions(**wanted), name) for name in wanted)
+
     def source_has(self, name: str) -> bool:
         """Whether the source has weights for a parameter of the model, with the base model's prefix or without."""
         tensors = self.source_weights.tensors.keys() | self.source_weights.aliases.keys()
