@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .lsg_eager import is_eager_on_cpu
+from .lsg_eager import is_captured, is_eager_on_cpu
+from .lsg_graph import holds
 from .lsg_options import LSGOptions
 
 
@@ -13,7 +14,7 @@ class Window(NamedTuple):
     """The keys of neighbouring blocks of queries: the first block's spans, each next one the same a block further on.
 
     block: the first block. num_blocks: how many share the window. masked: whether some of its keys may be masked.
-    local: tokens from, to. left, right: sparse tokens from, to. Spans end where the sequence ends.
+    local: tokens from, to. left, right: sparse tokens from, to. Spans end with the sequence, unless reaches_beyond.
     """
 
     block: int
@@ -22,6 +23,7 @@ class Window(NamedTuple):
     local: tuple[int, int]
     left: tuple[int, int]
     right: tuple[int, int]
+    reaches_beyond: bool = False
 
 
 class AttentionPlan:
@@ -79,7 +81,13 @@ class AttentionPlan:
         if self.tokens is not None and self.padded and is_eager_on_cpu(self.device):
             # Where asking is free: which tokens are masked in some row, so that other windows go without a mask.
             self._masked_before = [0, *(~self.tokens).any(0).cumsum(0).tolist()]
-        self.windows = [] if self.is_dense else plan_windows(self, _blocks_at_once(self))
+        if self.is_dense:
+            self.windows = []
+        elif is_captured():
+            self.windows = [_window_of_all(self)]
+        else:
+            # On a CPU a block's keys are gathered into memory that stays in the cache. Elsewhere it is calls that cost.
+            self.windows = plan_windows(self, 1 if is_eager_on_cpu(self.device) else self.num_tokens)
 
     def _kept_keys(self, tokens: Tensor | None) -> Tensor:
         if tokens is None:
@@ -90,14 +98,14 @@ class AttentionPlan:
             if self.opening_rows is not None:
                 opens = self.opening_rows[:, None]
                 kept = kept | ~opens
-                globals_ = torch.cat([opens, globals_[:, 1:].expand(len(opens), -1)], dim=1)
+                globals_ = torch.cat([opens, globals_[:, 1:].expand(opens.shape[0], -1)], dim=1)
             tokens = tokens & kept
-        return torch.cat([globals_.expand(len(tokens), -1), tokens], dim=1)
+        return torch.cat([globals_.expand(tokens.shape[0], -1), tokens], dim=1)
 
     @property
     def is_dense(self) -> bool:
-        """Whether every query attends to every key."""
-        return self.num_tokens <= self.options.dense_limit
+        """Whether every query is known to attend to every key."""
+        return holds(self.num_tokens <= self.options.dense_limit)
 
     @property
     def tokens(self) -> Tensor | None:
@@ -121,6 +129,14 @@ class AttentionPlan:
         """Where the window's queries are in [globals | tokens]."""
         first = self.num_globals + window.block * self.options.block_size
         return slice(first, first + window.num_blocks * self.options.block_size)
+
+
+def _window_of_all(plan: AttentionPlan) -> Window:
+    """One window for all blocks, however many there are."""
+    options, block = plan.options, plan.options.block_size
+    step, reach = (options.step, options.sparse_block_size) if options.has_sparse else (0, 0)
+    spans = (-block, 2 * block), (-step - reach, -step), (2 * step, 2 * step + reach)
+    return Window(0, plan.num_tokens // block, True, *spans, reaches_beyond=True)
 
 
 def plan_windows(plan: AttentionPlan, at_once: int) -> list[Window]:
@@ -156,12 +172,3 @@ def _continues(before: Window, window: Window, block: int, step: int) -> bool:
         for span, shift in ((before.local, block), (before.left, step), (before.right, step))
     ]
     return shifted == [window.local, window.left, window.right] and before.masked == window.masked
-
-
-def _blocks_at_once(plan: AttentionPlan) -> int:
-    """How many blocks to attend in one call.
-
-    On a CPU one: its keys are gathered into memory that stays in the cache, and there is never much of it. Elsewhere,
-    and in a graph, all of them: there it is calls that cost.
-    """
-    return 1 if is_eager_on_cpu(plan.device) else plan.num_tokens
