@@ -35,7 +35,16 @@ def _pool_buckets(of: Projections) -> SparseTokens:
         kept = [None] * -(-key.shape[1] // at_once) if keep is None else keep.split(at_once, dim=1)
         parts = list(zip(key.split(at_once, dim=1), value.split(at_once, dim=1), kept, strict=True))
     pooled = [_pool_some(*part, directions, length, size) for part in parts]
-ne,
+    keys, values, filled, means = zip(*pooled, strict=True)
+    position = round_positions(torch.cat(means, dim=1).transpose(1, 2), length, size)
+    keep = torch.cat(filled, dim=1).transpose(1, 2)
+    return SparseTokens(torch.cat(keys, dim=1), torch.cat(values, dim=1), keep, position, may_be_empty=True)
+
+
+def _pool_some(
+    key: Tensor,
+    value: Tensor,
+    keep: Tensor | None,
     directions: list[Tensor],
     length: int,
     size: int,
