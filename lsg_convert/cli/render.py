@@ -163,8 +163,8 @@ def export_tables(report: Mapping[str, Any], clean: Clean) -> list[RenderableTyp
         tables.append(rows_table(own, clean, f"{clean(file)}: onnxruntime against PyTorch"))
     if report["failed"]:
         return [*tables, "The outputs differ: nothing was written."]
-    files = {name: size_text(size) for name, size in report["files"].items()}
-    return [*tables, facts_table(files, clean, f"In {clean(here(report['folder']))}")]
+    files = [{"file": name, "size": size_text(size)} for name, size in report["files"].items()]
+    return [*tables, rows_table(files, clean, f"In {clean(here(report['folder']))}")]
 
 
 def push_tables(result: Mapping[str, Any], clean: Clean) -> list[RenderableType]:

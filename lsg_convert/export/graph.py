@@ -44,19 +44,28 @@ def write_graph(part: Part, example: tuple[torch.Tensor, ...], path: Path) -> No
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            reason = str(error.__cause__ or error).strip().splitlines()
+            reason, *_ = str(error.__cause__ or error).strip().splitlines() or [""]
             raise RequestError(
-                f"torch {torch.__version__} cannot export {part.name}: {printable(reason[0] if reason else error, 300)}",
+                f"torch {torch.__version__} cannot export {part.name}: {printable(reason, 300)}",
                 "another head of the same encoder may do: `lsg-convert SOURCE --architecture NAME`.",
             ) from error
-    _name_dimensions(part, path)
+    _tidy(part, path)
 
 
-def _name_dimensions(part: Part, path: Path) -> None:
-    """Call the dynamic dimensions by their names; the exporter numbers them."""
+def _tidy(part: Part, path: Path) -> None:
+    """Call the dynamic dimensions by their names, which the exporter numbers, and leave out what it says of each node:
+    files and lines of this machine.
+    """
     import onnx
 
     model = onnx.load(path, load_external_data=False)
+    for holder in (model, model.graph):
+        del holder.metadata_props[:]
+    for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer):
+        del value.metadata_props[:]
     named: dict[str, str] = {}
     for value in model.graph.input:
         for index, name in part.inputs[value.name].items():

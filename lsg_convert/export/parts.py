@@ -5,7 +5,7 @@ Names of files, inputs and outputs are those that optimum, Transformers.js and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,5 +164,4 @@ def encoder_and_decoder(model: Any, texts: Texts) -> list[Part]:
 def number_of_decoder_layers(model: Any) -> int:
     """How many layers its decoder has."""
     decoder = model.get_decoder()
-    layers: Callable[[], Any] = lambda: next(m for m in decoder.modules() if isinstance(m, nn.ModuleList))
-    return len(layers())
+    return len(next(module for module in decoder.modules() if isinstance(module, nn.ModuleList)))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _USUAL_INPUTS = ("input_ids", "attention_mask")
+_ENCODERS_ALONE = ("AutoModelForTextEncoding", "AutoModelForTokenClassification")  # of families that have decoders
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def _load(place: Path, record: Record, trusted: bool) -> Any:
 def _texts(place: Path, record: Record, model: Any) -> Texts:
     from lsg_convert.export.parts import Texts
 
-    names = _USUAL_INPUTS
+    names: tuple[str, ...] = _USUAL_INPUTS
     if (place / "tokenizer_config.json").is_file():
         settings = read_json_object(safe_file(place, "tokenizer_config.json"), CONFIG_LIMIT)
         given = settings.get("model_input_names")
@@ -160,7 +161,7 @@ def _parts(model: Any, record: Record, texts: Texts) -> tuple[list[Part], bool]:
     from lsg_convert.export.parts import encoder_and_decoder, whole_model
 
     family: Family = record.converted_family
-    if not family.is_seq2seq or record.auto_class == "AutoModelForTextEncoding":
+    if not family.is_seq2seq or record.auto_class in _ENCODERS_ALONE:
         return whole_model(model, texts), False
     if record.auto_class == "AutoModelForSeq2SeqLM":
         return encoder_and_decoder(model, texts), True
