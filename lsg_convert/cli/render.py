@@ -149,6 +149,29 @@ def bench_tables(report: Mapping[str, Any], clean: Clean) -> list[RenderableType
     return payload_tables(report, clean, _BENCH_LABELS)
 
 
+def export_tables(report: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
+    """Return how far each file is from PyTorch's outputs, and what was written."""
+    marks = {True: "✓", False: "✗", None: "measured"}
+    rows = [
+        {
+            "tokens": row["tokens"],
+            "batch": row["batch"],
+            "difference": f"{row['difference']:.1e}",
+            "tolerance": None if row["tolerance"] is None else f"{row['tolerance']:.0e}",
+            "": marks[row["passed"]],
+        }
+        for row in report["comparisons"]
+    ]
+    tables: list[RenderableType] = []
+    for file in dict.fromkeys(row["file"] for row in report["comparisons"]):
+        own = [shown for shown, row in zip(rows, report["comparisons"], strict=True) if row["file"] == file]
+        tables.append(rows_table(own, clean, f"{clean(file)}: onnxruntime against PyTorch"))
+    if report["failed"]:
+        return [*tables, "The outputs differ: nothing was written."]
+    files = [{"file": name, "size": size_text(size)} for name, size in report["files"].items()]
+    return [*tables, rows_table(files, clean, f"In {clean(here(report['folder']))}")]
+
+
 def push_tables(result: Mapping[str, Any], clean: Clean) -> list[RenderableType]:
     """Return what was published, or would be, and where."""
     largest = sorted(result["files"].items(), key=lambda file: -file[1])

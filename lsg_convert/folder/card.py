@@ -18,7 +18,7 @@ from lsg_convert.folder.card_citation import source_citations
 from lsg_convert.folder.card_metadata import card_metadata, source_metadata
 from lsg_convert.folder.card_use import limit_facts, setting_facts, shipped_options, use_facts
 from lsg_convert.folder.figures import ATTENTION, VERIFICATION
-from lsg_convert.folder.record import Record
+from lsg_convert.folder.record import ONNX_FOLDER, Record
 from lsg_convert.plan.tensor_plan import ACTION_LABELS
 from lsg_convert.sources.resolve import Source, is_hub_id
 
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 # Sections that are rewritten later, by the name in the marks before and behind them.
 _VERIFICATION = "verify"
 _LIMITS = "limits"
+_ONNX = "onnx"  # stands in the card of a folder that was exported
 _SECTIONS = {
     "origin": "card_origin.md",
     "use": "card_use.md",
     "changes": "card_changes.md",
     _LIMITS: "card_limits.md",
+    _ONNX: "card_onnx.md",
     "settings": "card_settings.md",
     _VERIFICATION: "card_verification.md",
 }
@@ -77,9 +79,11 @@ def updated_card(folder: Path, record: Record) -> str:
         begin, end = f"<!-- lsg-convert {name} -->", f"<!-- /lsg-convert {name} -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
-        if found and closed and (name in (_LIMITS, _VERIFICATION) or record.saved):
+        if name == _ONNX and not facts["onnx_files"]:
+            text = before.rstrip("\n") + "\n\n" + after.lstrip("\n") if found and closed else text
+        elif found and closed and (name in (_LIMITS, _ONNX, _VERIFICATION) or record.saved):
             text = before + _render(template, **facts).rstrip("\n") + after
-        elif name == _VERIFICATION and (record.verification or not record.saved):
+        elif name == _ONNX or (name == _VERIFICATION and (record.verification or not record.saved)):
             text = f"{text.rstrip()}\n\n{_render(template, **facts)}".lstrip()
     return text
 
@@ -114,6 +118,8 @@ def _facts(folder: Path, record: Record) -> dict[str, Any]:
         "actions": ACTION_LABELS,
         "changed": [change for change in record.changes if change.action != "cast"],
         "cast": sum(change.action == "cast" for change in record.changes),
+        "onnx_files": [f"`{file}`" for file in record.files if file.startswith(f"{ONNX_FOLDER}/")],
+        "smaller": [f"`{file}`" for file in record.files if file.endswith(("_fp16.onnx", "_quantized.onnx"))],
         "code_files": {name: file for name, file in record.files.items() if name.startswith("modeling_lsg_")},
         "report": record.verification,
         "marks": _MARKS,

@@ -26,6 +26,7 @@ from lsg_convert.plan.plan import Plan
 from lsg_convert.sources.resolve import Source
 
 RECORD_NAME = "lsg_conversion.json"
+ONNX_FOLDER = "onnx"  # what an export adds to a finished folder
 RECORD_LIMIT = 8 * 2**20
 FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -47,6 +47,24 @@ def staged(output: Path, force: bool, source: Path | None = None) -> Iterator[Pa
 
 
 @contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that takes its name when the block ends well, and vanishes when it does not.
+
+    Raises:
+        OutsideError: the disk or a permission failed.
+    """
+    temporary = None
+    try:
+        with claimed(path) as temporary:
+            temporary.mkdir()
+            yield temporary
+            flush_tree(temporary)
+            _publish(temporary, path)
+    except OSError as error:
+        raise _failure(error, path, temporary) from error
+
+
+@contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Yield a path beside the file `path`; what is written there takes its name when the block ends well.
 

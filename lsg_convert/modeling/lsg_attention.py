@@ -22,6 +22,7 @@ from torch.nn import functional
 from .lsg_cpp import attend_by_cpp, cpp_obstacle
 from .lsg_eager import is_eager_on_cpu
 from .lsg_flex import attend_by_flex, flex_obstacle
+from .lsg_graph import holds, pad_rows
 from .lsg_marked import take_rows
 from .lsg_options import LSGOptions
 from .lsg_scores import LayerCall, fold
@@ -41,13 +42,17 @@ def lsg_attention(
     dropout_p: float = 0.0,
     position_bias: Any = None,
 ) -> Tensor:
-    """Attention context [B, H, G + T, D] of query, key and value [B, H, G + T, D].
+    """Attention context [B, H, G + T, D] of query, key and value [B, H, G + T, D]: in a graph, of T tokens or fewer.
 
     The result is a transposed view of a [B, G + T, H, D] tensor, so that merging the heads is free.
 
     Raises:
         ValueError: the backend that the options ask for cannot compute this.
     """
+    missing = plan.num_globals + plan.num_tokens - query.shape[2]
+    if not holds(missing == 0):
+        query, key, value = (pad_rows(part, missing) for part in (query, key, value))
+        return pad_rows(lsg_attention(query, key, value, plan, scale, dropout_p, position_bias), -missing)
     inner = plan.with_marked
     if inner is not None and not plan.is_dense:
         query, key, value = (take_rows(part, inner.rows) for part in (query, key, value))
@@ -84,15 +89,14 @@ def _attend_by_sdpa(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) 
     keys = call.sequence(key, None if call.sparse is None else call.sparse.key)
     values = call.sequence(value, None if call.sparse is None else call.sparse.value)
     for window in call.plan.windows:
-        count = window.num_blocks
         context = _sdpa(
-            fold(query[:, :, call.plan.queries(window)].unflatten(2, (count, -1))),
+            fold(query[:, :, call.plan.queries(window)].unflatten(2, (-1, call.plan.options.block_size))),
             fold(keys.gather(window)),
             fold(values.gather(window)),
             call.attn_bias(window, query.dtype),
             call,
         )
-        yield context.unflatten(0, (-1, count)).transpose(1, 2).flatten(2, 3)
+        yield context.unflatten(0, (-1, window.num_blocks)).transpose(1, 2).flatten(2, 3)
 
 
 def _sdpa(query: Tensor, key: Tensor, value: Tensor, attn_bias: Tensor | None, call: LayerCall) -> Tensor:

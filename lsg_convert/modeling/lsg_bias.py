@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .lsg_eager import needs_gradients
+from .lsg_eager import is_captured, needs_gradients
+from .lsg_graph import extrapolate
 from .lsg_scores import LayerCall, fold, mask_bias
 from .lsg_sequence import Sequence
 from .lsg_windows import Window
@@ -70,7 +71,7 @@ class PositionBias:
         """[B, H, G + M, G + M + T], the same where tokens at the positions [B, M] are global too."""
         start = int(self.global_has_position)
         queries = functional.pad(marked, (start, 0))
-        tokens = torch.arange(num_tokens, device=marked.device).expand(len(marked), -1)
+        tokens = torch.arange(num_tokens, device=marked.device).expand(marked.shape[0], -1)
         keys = torch.cat([marked, tokens], dim=1)[:, None, None].expand(-1, -1, queries.shape[1], -1)
         bias = self._of_positions(queries[:, None, :, None], keys, num_globals, num_tokens).squeeze(3)
         without_position = functional.pad(bias[:, :, start:], (0, 0, num_globals - start, 0))
@@ -114,7 +115,7 @@ class PositionBias:
         if start:
             key = functional.pad(key, (1, 0))
         head = torch.arange(table.shape[0], device=table.device).view(-1, *[1] * (key.dim() - 2))
-        if needs_gradients(table):
+        if needs_gradients(table) or is_captured():
             distance = key.unsqueeze(-2) - query.unsqueeze(-1)
             bias = table[head.unsqueeze(-1), distance + (num_tokens - 1)]
         else:
@@ -170,6 +171,8 @@ class BiasedCall(LayerCall):
         # A global with a position is as far from each block as its position tells.
         fixed = self.position_bias.global_has_position or marked is not None
         if not fixed and (sparse is None or sparse.dim() < 3):
+            if window.reaches_beyond:
+                return self._positions_of_first(window)
             window = Window(window.block, 1, *window[2:])
         tokens = torch.arange(self.plan.num_tokens, device=self.plan.device)
         queries = tokens[window.block * options.block_size :][: window.num_blocks * options.block_size]
@@ -180,5 +183,17 @@ class BiasedCall(LayerCall):
         keys = Sequence(keys, sparse, 0, options).gather(window)
         if marked is not None:
             marked = marked[:, None, None].expand(-1, *keys.shape[1:3], -1)
-            keys = torch.cat([marked, keys.expand(len(marked), -1, -1, -1)], dim=3)
-        return queries.unflatten(0, (window.num_blocks, -1)), keys
+            keys = torch.cat([marked, keys.expand(marked.shape[0], -1, -1, -1)], dim=3)
+        return queries.unflatten(0, (-1, options.block_size)), keys
+
+    def _positions_of_first(self, window: Window) -> tuple[Tensor, Tensor]:
+        """The same of block 0, as if the sequence went on in front of it too: what does not exist is masked."""
+        options, num_tokens = self.plan.options, self.plan.num_tokens
+        parts = [torch.arange(*window.local, device=self.plan.device)[None]]
+        if self.sparse is not None:
+            sparse = torch.atleast_2d(self.sparse.position)
+            both = (extrapolate(sparse, span, options.step, options.block_size) for span in (window.left, window.right))
+            parts = [*both, parts[0].expand(len(sparse), -1)]
+        # No distance is as large as there are tokens.
+        keys = torch.cat(parts, dim=1).clamp(options.block_size - num_tokens, num_tokens - 1)
+        return torch.arange(options.block_size, device=self.plan.device)[None], keys[None, :, None]

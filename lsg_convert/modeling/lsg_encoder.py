@@ -15,7 +15,8 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
 from .lsg_compat import as_tuple, wants_dict
-from .lsg_eager import is_eager_on_cpu
+from .lsg_eager import is_captured, is_eager_on_cpu
+from .lsg_graph import holds, missing_tokens
 from .lsg_linear import fast_linear_maps
 from .lsg_marked import mark_tokens, marked_tokens
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
@@ -99,8 +100,9 @@ class LSGEncoder:
         num_tokens = length if num_tokens is None else num_tokens
         tokens = self._token_mask(attention_mask, hidden_states.shape[0], num_tokens)
         padding = self.padding(num_tokens)
-        if padding:
-            hidden_states = functional.pad(hidden_states, (0, 0, 0, num_tokens + padding - length))
+        if not holds(padding == 0):
+            if not is_captured():  # there attention alone sees the padding
+                hidden_states = functional.pad(hidden_states, (0, 0, 0, num_tokens + padding - length))
             if tokens is None:
                 tokens = torch.ones(hidden_states.shape[0], num_tokens, dtype=torch.bool, device=hidden_states.device)
             tokens = functional.pad(tokens, (0, padding), value=False)
@@ -146,14 +148,14 @@ class LSGEncoder:
             ValueError: some are, and `adaptive` is off.
         """
         block_size = self.options.block_size
-        if num_tokens <= self.options.dense_limit or num_tokens % block_size == 0:
+        if holds(num_tokens <= self.options.dense_limit):
             return 0
-        if not self.options.adaptive:
+        if not self.options.adaptive and holds(num_tokens % block_size != 0):
             raise ValueError(
                 f"{num_tokens} tokens are not a multiple of block_size={block_size}; pad the input to one, "
                 "or load the model with adaptive=True."
             )
-        return -num_tokens % block_size
+        return missing_tokens(num_tokens, block_size)
 
     def _trim(self, hidden_states: torch.Tensor, num_tokens: int, opening_rows: torch.Tensor | None) -> torch.Tensor:
         """[batch, G + T + padding, width] → [batch, T, width], or [batch, G + T, width] for the decoder.
@@ -167,10 +169,10 @@ class LSGEncoder:
         tokens = hidden_states[:, num_globals:]
         if not (self.options.pool_with_global and num_globals):
             return tokens
-        first = hidden_states[:, :1]
+        is_first = torch.arange(num_tokens, device=tokens.device)[:, None] == 0
         if opening_rows is not None:
-            first = torch.where(opening_rows[:, None, None], first, tokens[:, :1])
-        return torch.cat([first, tokens[:, 1:]], dim=1)
+            is_first = is_first & opening_rows[:, None, None]
+        return torch.where(is_first, hidden_states[:, :1], tokens)
 
 
 @dataclass
@@ -195,7 +197,7 @@ def check_length(num_tokens: int, max_tokens: int) -> None:
     Raises:
         ValueError: there are more tokens than positions.
     """
-    if num_tokens > max_tokens:
+    if holds(num_tokens > max_tokens):
         raise ValueError(
             f"{num_tokens} tokens, but this model has positions for {max_tokens}: truncate the input "
             "(tokenizer(..., truncation=True)), or convert again with a larger --max-len."

@@ -29,10 +29,12 @@ def _pool_buckets(of: Projections) -> SparseTokens:
         for done, round_size in enumerate(sizes)
     ]
     # On a CPU some segments after the other: what they need stays in its cache, and is never much.
-    at_once = length * SEGMENTS_AT_ONCE if is_eager_on_cpu(key.device) else key.shape[1]
-    parts = [part.split(at_once, dim=1) for part in (key, value)]
-    kept = [None] * len(parts[0]) if keep is None else keep.split(at_once, dim=1)
-    pooled = [_pool_some(*some, directions, length, size) for some in zip(*parts, kept, strict=True)]
+    parts: list[tuple[Tensor, Tensor, Tensor | None]] = [(key, value, keep)]
+    if is_eager_on_cpu(key.device):
+        at_once = length * SEGMENTS_AT_ONCE
+        kept = [None] * -(-key.shape[1] // at_once) if keep is None else keep.split(at_once, dim=1)
+        parts = list(zip(key.split(at_once, dim=1), value.split(at_once, dim=1), kept, strict=True))
+    pooled = [_pool_some(*part, directions, length, size) for part in parts]
     keys, values, filled, means = zip(*pooled, strict=True)
     position = round_positions(torch.cat(means, dim=1).transpose(1, 2), length, size)
     keep = torch.cat(filled, dim=1).transpose(1, 2)

@@ -60,7 +60,9 @@ class LayerCall:
             sparse = all_kept[None].expand(1, 1, found.key.shape[2]) if found.keep is None else found.keep
         keep = keep[:, None].expand(plan.batch_size, 1 if sparse is None else sparse.shape[1], -1)
         sparse = None if sparse is None else sparse.expand(plan.batch_size, -1, -1)
-        return fold(self.sequence(keep, sparse).gather(window)).unsqueeze(2)
+        blocks = self.sequence(keep, sparse).gather(window).transpose(1, 2)
+        # In a layout that does not show how many heads there were.
+        return blocks.clone(memory_format=torch.contiguous_format).flatten(0, 1).unsqueeze(2)
 
 
 def mask_bias(keep: Tensor | None, dtype: torch.dtype, bias: Tensor | None = None) -> Tensor | None:

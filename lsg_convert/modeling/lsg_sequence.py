@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .lsg_graph import take_beyond
 from .lsg_options import LSGOptions
 from .lsg_windows import Window
 
@@ -21,9 +22,8 @@ class Sequence:
         if self.globals.shape[3]:
             parts.append(self.globals.expand(-1, -1, window.num_blocks, *self.globals.shape[3:]))
         if self.sparse is not None:
-            parts += self.sparse.take(window.left, window.num_blocks)
-            parts += self.sparse.take(window.right, window.num_blocks)
-        return torch.cat(parts + self.tokens.take(window.local, window.num_blocks), dim=3)
+            parts += self.sparse.take(window.left, window) + self.sparse.take(window.right, window)
+        return torch.cat(parts + self.tokens.take(window.local, window), dim=3)
 
     def accumulate_grad(self, window: Window, gradient: Tensor) -> None:
         """The opposite of `gather` for one block: add the gradient [B, H, W, D] of its keys to the sequence's."""
@@ -43,11 +43,14 @@ class _Spans:
         self.sequence = sequence
         self.shift = shift
 
-    def take(self, span: tuple[int, int], count: int) -> list[Tensor]:
-        """Parts of ``count`` spans, each [B, H, count, part, ...]."""
+    def take(self, span: tuple[int, int], window: Window) -> list[Tensor]:
+        """Parts of the spans of all its blocks, each [B, H, num_blocks, part, ...]."""
         first, last = span
+        count = window.num_blocks
         if first == last:
             return []
+        if window.reaches_beyond:
+            return take_beyond(self.sequence, span, self.shift, count)
         if count > 1:
             reached = self.sequence[:, :, first : last + (count - 1) * self.shift]
             return [reached.unfold(2, last - first, self.shift).movedim(-1, 3)]

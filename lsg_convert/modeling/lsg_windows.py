@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .lsg_eager import is_eager_on_cpu
+from .lsg_eager import is_captured, is_eager_on_cpu
+from .lsg_graph import holds
 from .lsg_options import LSGOptions
 
 
@@ -13,7 +14,7 @@ class Window(NamedTuple):
     """The keys of neighbouring blocks of queries: the first block's spans, each next one the same a block further on.
 
     block: the first block. num_blocks: how many share the window. masked: whether some of its keys may be masked.
-    local: tokens from, to. left, right: sparse tokens from, to. Spans end where the sequence ends.
+    local: tokens from, to. left, right: sparse tokens from, to. Spans end with the sequence, unless reaches_beyond.
     """
 
     block: int
@@ -22,6 +23,7 @@ class Window(NamedTuple):
     local: tuple[int, int]
     left: tuple[int, int]
     right: tuple[int, int]
+    reaches_beyond: bool = False
 
 
 class AttentionPlan:
@@ -84,7 +86,13 @@ class AttentionPlan:
         if self.tokens is not None and self.padded and is_eager_on_cpu(self.device):
             # Where asking is free: which tokens are masked in some row, so that other windows go without a mask.
             self._masked_before = [0, *(~self.tokens).any(0).cumsum(0).tolist()]
-        self.windows = [] if self.is_dense else plan_windows(self, _blocks_at_once(self))
+        if self.is_dense:
+            self.windows = []
+        elif is_captured():
+            self.windows = [_window_of_all(self)]
+        else:
+            # On a CPU a block's keys are gathered into memory that stays in the cache. Elsewhere it is calls that cost.
+            self.windows = plan_windows(self, 1 if is_eager_on_cpu(self.device) else self.num_tokens)
 
     def _kept_keys(self, tokens: Tensor | None) -> Tensor:
         if tokens is None:
@@ -95,16 +103,16 @@ class AttentionPlan:
             if self.opening_rows is not None:
                 opens = self.opening_rows[:, None]
                 kept = kept | ~opens
-                globals_ = torch.cat([opens, globals_[:, 1:].expand(len(opens), -1)], dim=1)
+                globals_ = torch.cat([opens, globals_[:, 1:].expand(opens.shape[0], -1)], dim=1)
             tokens = tokens & kept
-        return torch.cat([globals_.expand(len(tokens), -1), tokens], dim=1)
+        return torch.cat([globals_.expand(tokens.shape[0], -1), tokens], dim=1)
 
     @property
     def is_dense(self) -> bool:
-        """Whether every query attends to every key."""
+        """Whether every query is known to attend to every key."""
         if self.half_window is None:
-            return self.num_tokens <= self.options.dense_limit
-        return self.num_tokens - 1 <= self.half_window
+            return holds(self.num_tokens <= self.options.dense_limit)
+        return holds(self.num_tokens - 1 <= self.half_window)
 
     @property
     def tokens(self) -> Tensor | None:
@@ -130,24 +138,34 @@ class AttentionPlan:
         return slice(first, first + window.num_blocks * self.options.block_size)
 
 
+def _spans(plan: AttentionPlan, block: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """From where to where a block attends: to tokens, and to sparse tokens on both sides, as if there were no ends."""
+    options = plan.options
+    size = options.block_size
+    side = size if plan.half_window is None else plan.half_window
+    first, last = block * size - side, (block + 1) * size + side
+    if not options.has_sparse:
+        return (first, last), (0, 0), (0, 0)
+    ends, begins, reach = first // options.sparsity_factor, last // options.sparsity_factor, options.sparse_block_size
+    return (first, last), (ends - reach, ends), (begins, begins + reach)
+
+
+def _window_of_all(plan: AttentionPlan) -> Window:
+    """One window for all blocks, however many there are."""
+    return Window(0, plan.num_tokens // plan.options.block_size, True, *_spans(plan, 0), reaches_beyond=True)
+
+
 def plan_windows(plan: AttentionPlan, at_once: int) -> list[Window]:
     """The windows of all blocks, in order; up to ``at_once`` neighbours share one if theirs differ by a shift only."""
     options, num_tokens = plan.options, plan.num_tokens
-    block = options.block_size
-    factor, step, reach = 1, 0, 0
-    if options.has_sparse:
-        factor, step, reach = options.sparsity_factor, options.step, options.sparse_block_size
-    side = block if plan.half_window is None else plan.half_window
+    block, step = options.block_size, options.step if options.has_sparse else 0
     num_sparse = step * (num_tokens // block)
     windows: list[Window] = []
     for i in range(num_tokens // block):
-        first, last = i * block - side, (i + 1) * block + side
-        local = (max(0, first), min(num_tokens, last))
-        ends, begins = (first // factor, last // factor) if step else (0, 0)
-        left = (max(0, ends - reach), max(0, ends))
-        right = (min(num_sparse, begins), min(num_sparse, begins + reach))
+        ends = zip(_spans(plan, i), (num_tokens, num_sparse, num_sparse), strict=True)
+        local, left, right = ((min(end, max(0, a)), min(end, max(0, b))) for (a, b), end in ends)
         # A sparse token may come from anywhere in its block.
-        origins = [(a * factor // block * block, -(-b * factor // block) * block) for a, b in (left, right) if a < b]
+        origins = [(a // step * block, -(-b // step) * block) for a, b in (left, right) if a < b]
         masked = not (plan.keeps_globals and all(plan.keeps_all(*span) for span in (local, *origins)))
         window = Window(i, 1, masked, local, left, right)
         if windows and windows[-1].num_blocks < at_once and _continues(windows[-1], window, block, step):
@@ -166,12 +184,3 @@ def _continues(before: Window, window: Window, block: int, step: int) -> bool:
         for span, shift in ((before.local, block), (before.left, step), (before.right, step))
     ]
     return shifted == [window.local, window.left, window.right] and before.masked == window.masked
-
-
-def _blocks_at_once(plan: AttentionPlan) -> int:
-    """How many blocks to attend in one call.
-
-    On a CPU one: its keys are gathered into memory that stays in the cache, and there is never much of it. Elsewhere,
-    and in a graph, all of them: there it is calls that cost.
-    """
-    return 1 if is_eager_on_cpu(plan.device) else plan.num_tokens

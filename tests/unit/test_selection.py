@@ -119,7 +119,7 @@ def test_windows_tile_the_blocks_and_share_the_middle():
     windows = plan(options_of(), 8 * 12)
     assert [window.block for window in windows] == [0, 1, 2, 3, 4, 9, 10, 11]
     assert [window.num_blocks for window in windows] == [1, 1, 1, 1, 5, 1, 1, 1]
-    assert windows[4] == (4, 5, False, (24, 48), (4, 12), (24, 32))
+    assert windows[4][:6] == (4, 5, False, (24, 48), (4, 12), (24, 32))
 
 
 def test_only_the_first_token_is_masked_without_padding():

@@ -1,0 +1,1 @@
+"""Converted folders as ONNX files, which need neither Python nor our code."""

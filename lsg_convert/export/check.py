@@ -1,0 +1,131 @@
+"""Eager against onnxruntime: every output, at many lengths, alone and in a padded batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lsg_convert.export.parts import TARGET_LENGTH, Part, Texts
+
+LENGTHS = (1, 64, 200, 256, 257, 1000, 4096)
+BATCHES = (1, 3)
+# Of the largest output, or of 1: what float32 sums in another order may differ by.
+TOLERANCE = 1e-4
+MOST_NUMBERS = 2**28  # of one output; what is larger is not compared
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far a file's outputs are from eager's, at one length and batch. `tolerance` is None where it has none."""
+
+    file: str
+    tokens: int
+    batch: int
+    difference: float
+    tolerance: float | None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether they agree; None where that is only measured."""
+        return None if self.tolerance is None else self.difference <= self.tolerance
+
+
+def lengths_for(longest: int) -> list[int]:
+    """The lengths to compare at, for a model that takes so many tokens."""
+    return [*(length for length in LENGTHS if length < longest), *([longest] if longest <= LENGTHS[-1] else [])]
+
+
+class Session:
+    """An ONNX file in onnxruntime, on the CPU."""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = torch.get_num_threads()
+        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._inputs = {item.name for item in self._session.get_inputs()}
+        self.outputs = [item.name for item in self._session.get_outputs()]
+
+    def run(self, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+        """The outputs for these inputs; a graph may have no use for some."""
+        given = {name: value.numpy() for name, value in inputs.items() if name in self._inputs}
+        return [torch.from_numpy(output) for output in self._session.run(None, given)]
+
+
+def largest_difference(
+    ours: Sequence[Any], expected: Sequence[Any], visible: torch.Tensor | None
+) -> tuple[float, float]:
+    """The largest difference of outputs where they mean something, and the tolerance.
+
+    visible: bool, the first dimensions of outputs that have one row for a token; others are compared whole.
+    """
+    difference, tolerance = 0.0, TOLERANCE
+    for our, their in zip(ours, expected, strict=True):
+        if our.shape != their.shape or not bool(torch.isfinite(our).all()):
+            return float("inf"), tolerance
+        if visible is not None and their.shape[: visible.dim()] == visible.shape:
+            our, their = our[visible], their[visible]
+        difference = max(difference, float((our - their).abs().max()))
+        tolerance = max(tolerance, TOLERANCE * float(their.abs().max()))
+    return difference, tolerance
+
+
+Compare = Callable[[dict[str, torch.Tensor]], tuple[float, float]]
+
+
+def compare_whole(part: Part, session: Session) -> Compare:
+    """What compares a model that is one graph."""
+
+    def compare(inputs: dict[str, torch.Tensor]) -> tuple[float, float]:
+        with torch.inference_mode():
+            expected = part.module(*inputs.values())
+        return largest_difference(session.run(inputs), expected, inputs["attention_mask"].bool())
+
+    return compare
+
+
+def compare_generating(model: Any, sessions: Mapping[str, Session]) -> Compare:
+    """What compares encoder, first step and a later step of the decoder, with the whole model."""
+
+    def compare(inputs: dict[str, torch.Tensor]) -> tuple[float, float]:
+        batch = inputs["input_ids"].shape[0]
+        targets = inputs["input_ids"][:, :1].expand(batch, TARGET_LENGTH)
+        with torch.inference_mode():
+            found = model(**inputs, decoder_input_ids=targets, return_dict=True)
+        first, last = found.logits[:, :-1], found.logits[:, -1:]
+        (states,) = sessions["encoder_model"].run(inputs)
+        given = {"encoder_attention_mask": inputs["attention_mask"], "encoder_hidden_states": states}
+        decoder = sessions["decoder_model"]
+        logits, *cache = decoder.run({**given, "input_ids": targets[:, :-1].contiguous()})
+        names = [name.replace("present", "past_key_values") for name in decoder.outputs[1:]]
+        past = {**given, **dict(zip(names, cache, strict=True)), "input_ids": targets[:, -1:].contiguous()}
+        step = sessions["decoder_with_past_model"].run(past)[0]
+        return largest_difference([logits, step], [first, last], None)
+
+    return compare
+
+
+def compare_all(
+    compare: Compare,
+    texts: Texts,
+    file: str,
+    lengths: Sequence[int],
+    width: int,
+    has_tolerance: bool,
+    advance: Callable[[int], None],
+) -> list[Comparison]:
+    """Compare at all lengths and batches. width: numbers of output for a token."""
+    rows = []
+    for length in lengths:
+        for batch in BATCHES:
+            if batch * length * width <= MOST_NUMBERS:
+                difference, tolerance = compare(texts.make(batch, length, seed=length))
+                rows.append(Comparison(file, length, batch, difference, tolerance if has_tolerance else None))
+            advance(1)
+    return rows

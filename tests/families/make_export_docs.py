@@ -1,0 +1,86 @@
+"""Write `docs/export.md`'s table: every family, every head and every selection of BERT, exported and compared.
+
+Run as `python -m tests.families.make_export_docs`; takes some twenty minutes. Names after it choose families.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lsg_convert import convert
+from lsg_convert.common.errors import LSGConvertError
+from lsg_convert.export.run import Differs, ExportReport, export
+from lsg_convert.families import FAMILIES
+from lsg_convert.modeling.lsg_options import SPARSITY_TYPES
+from tests.families.make_docs import table
+from tests.tiny import FAMILIES as TINY
+from tests.tiny import make_checkpoint, make_pair
+
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
+MARK = "<!-- written by python -m tests.families.make_export_docs -->"
+SOURCE_LENGTH = 512
+
+
+def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Family, library class and options of the conversions."""
+    for name, family in TINY.items():
+        yield name, family.architecture, {}
+    for head in FAMILIES["bert"].heads:
+        if head != TINY["bert"].architecture:
+            yield "bert", head, {}
+    yield "t5", "T5EncoderModel", {}
+    for kind in SPARSITY_TYPES[1:]:
+        yield "bert", "BertModel", {"sparsity_type": kind}
+    yield "encoder-decoder", "EncoderDecoderModel", {}
+
+
+def measured(name: str, architecture: str, options: dict[str, Any]) -> list[str]:
+    """A row of the table."""
+    shown = [FAMILIES[name].title if name in FAMILIES else "pair", f"`{architecture}`"]
+    shown.append(options.get("sparsity_type", SPARSITY_TYPES[0]))
+    with tempfile.TemporaryDirectory() as place:
+        source = Path(place) / "source"
+        if name == "encoder-decoder":
+            make_pair("bert", "bert", source, max_positions=SOURCE_LENGTH)
+        else:
+            more = {"num_labels": 2} if architecture.endswith(("QuestionAnswering", "PreTraining")) else {}
+            make_checkpoint(name, architecture, source, max_positions=SOURCE_LENGTH, **more)
+        convert(source, output=Path(place) / "lsg", verify=False, max_len=4096, **options)
+        try:
+            report = export(Path(place) / "lsg")
+        except Differs as differs:
+            report = differs.report
+        except LSGConvertError as error:
+            return [*shown, "–", str(error), "–", "✗"]
+    return [*shown, *_summary(report)]
+
+
+def _summary(report: ExportReport) -> list[str]:
+    compared = f"{len(report.comparisons)} of {len(report.comparisons)}"
+    if report.failed:
+        agreeing = sum(comparison.passed is True for comparison in report.comparisons)
+        compared = f"{agreeing} of {len(report.comparisons)}"
+    worst = max(report.comparisons, key=lambda comparison: comparison.difference / (comparison.tolerance or 1))
+    files = ", ".join(f"`{Path(name).name}`" for name in report.files)
+    mark = "✗" if report.failed else "✓"
+    return [files, f"{worst.difference:.1e}", f"{worst.tolerance or 0:.0e}", f"{compared} {mark}"]
+
+
+def main(chosen: list[str]) -> None:
+    """Measure, and write the page anew below its mark."""
+    rows = [["family", "class", "selection", "files", "largest difference", "tolerance there", "agree"]]
+    for name, architecture, options in cases():
+        if not chosen or name in chosen:
+            rows.append(measured(name, architecture, options))
+            print(" | ".join(rows[-1]), flush=True)
+    if not chosen:
+        text, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+        PAGE.write_text(f"{text}{MARK}\n\n{table(rows)}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

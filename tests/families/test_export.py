@@ -1,0 +1,128 @@
+"""`lsg-convert export`: what it writes computes the same in a process that has neither torch nor our code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+import lsg_convert
+from lsg_convert.common.errors import RequestError
+from lsg_convert.export import check, run
+from lsg_convert.folder.integrity import check_folder
+from tests.close import assert_close
+from tests.families.pairs import MAX_LEN, Pair
+
+MakePair = Callable[..., Pair]
+ALONE = """
+import sys
+for name in ("torch", "transformers", "lsg_convert"):
+    sys.modules[name] = None  # whoever imports it fails
+import numpy, onnxruntime
+given = dict(numpy.load("inputs.npz"))
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+names = [item.name for item in session.get_inputs()]
+outputs = [item.name for item in session.get_outputs()]
+numpy.savez("outputs.npz", **dict(zip(outputs, session.run(None, {name: given[name] for name in names}))))
+"""
+
+
+def run_alone(file: Path, place: Path, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The outputs of an ONNX file, by name, computed without torch."""
+    numpy.savez(place / "inputs.npz", **{name: value.numpy() for name, value in inputs.items()})
+    subprocess.run([sys.executable, "-I", "-c", ALONE, str(file)], cwd=place, check=True)
+    return {name: torch.from_numpy(value) for name, value in numpy.load(place / "outputs.npz").items()}
+
+
+@torch.no_grad()
+def test_bert_is_found_and_computes_the_same(pair: MakePair, tmp_path: Path) -> None:
+    made = pair("bert", "BertForQuestionAnswering")
+    report = run.export(made.folder, quantize="int8")
+    assert not report.failed and {row.tokens for row in report.comparisons} == {1, 64, MAX_LEN}
+    assert list(report.files) == ["onnx/model.onnx", "onnx/model_quantized.onnx"]
+    state = check_folder(made.folder)
+    assert not (state.changed or state.missing or state.extra) and set(report.files) <= set(state.files)
+    assert set(report.files) <= set(lsg_convert.push(made.folder, "me/it", dry_run=True).files)
+    assert "onnx/model.onnx" in (made.folder / "README.md").read_text()
+    assert str(made.folder).encode() not in (made.folder / "onnx/model.onnx").read_bytes()
+    for length in (7, 32, 50):
+        inputs = made.inputs(length, padded=True, labels=False)
+        inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        found = run_alone(made.folder / "onnx/model.onnx", tmp_path, inputs)
+        expected = made.converted(**inputs)
+        kept = inputs["attention_mask"].bool()
+        assert list(found) == ["start_logits", "end_logits"]
+        for name, output in found.items():
+            assert_close(output[kept], expected[name][kept])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("case", [("bart", "BartForConditionalGeneration"), ("t5", "T5ForConditionalGeneration")])
+def test_encoder_and_decoder_generate_the_same(pair: MakePair, case: tuple[str, str], tmp_path: Path) -> None:
+    """Greedily, as onnxruntime's users write it: the first step without a cache, the others with it."""
+    made = pair(*case)
+    run.export(made.folder)
+    place = made.folder / "onnx"
+    inputs = made.inputs(50, padded=True, labels=False)
+    inputs["input_ids"][1, 0] = inputs["input_ids"][1, 2]  # a row in which global 0 stands in for nothing
+    del inputs["decoder_input_ids"]
+    start = made.converted.config.decoder_start_token_id
+    expected = made.converted.generate(
+        **inputs, num_beams=1, do_sample=False, max_new_tokens=3, min_new_tokens=3, forced_eos_token_id=None
+    )
+    states = run_alone(place / "encoder_model.onnx", tmp_path, inputs)["last_hidden_state"]
+    given = {"encoder_attention_mask": inputs["attention_mask"], "encoder_hidden_states": states}
+    ids = torch.full((2, 1), start)
+    found = run_alone(place / "decoder_model.onnx", tmp_path, {**given, "input_ids": ids})
+    past = {name.replace("present", "past_key_values"): value for name, value in found.items() if name != "logits"}
+    steps = [found["logits"]]
+    for step in (1, 2):
+        given["input_ids"] = expected[:, step : step + 1]
+        found = run_alone(place / "decoder_with_past_model.onnx", tmp_path, {**given, **past})
+        past |= {name.replace("present", "past_key_values"): value for name, value in found.items() if name != "logits"}
+        steps.append(found["logits"])
+    whole = made.converted(**inputs, decoder_input_ids=expected[:, :3]).logits
+    assert_close(torch.cat(steps, dim=1), whole)
+
+
+def test_where_outputs_differ_nothing_is_written(
+    pair: MakePair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lsg_convert.cli.app import run as command
+
+    made = pair("distilbert", "DistilBertModel")
+    before = sorted(path.name for path in made.folder.iterdir())
+    monkeypatch.setattr(check, "TOLERANCE", 1e-12)
+    assert command(["export", str(made.folder), "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["failed"] and any(row["passed"] is False for row in result["comparisons"])
+    assert sorted(path.name for path in made.folder.iterdir()) == before
+
+
+def test_what_is_missing_is_named(pair: MakePair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "PACKAGES", ("onnx", "no_such_package"))
+    with pytest.raises(RequestError, match="exporting needs no_such_package, which is not installed") as error:
+        run.export(pair("bert", "BertForMaskedLM").folder)
+    assert "lsg-convert[onnx]" in str(error.value.hint)
+
+
+def test_what_has_no_onnx_form_is_refused(pair: MakePair) -> None:
+    made = pair("bart", "BartForSequenceClassification")
+    with pytest.raises(RequestError, match="BartForSequenceClassification of an encoder-decoder has no usual form"):
+        run.export(made.folder)
+    assert not (made.folder / "onnx").exists()
+
+
+def test_foreign_code_is_not_run(pair: MakePair, tmp_path: Path) -> None:
+    import shutil
+
+    folder = shutil.copytree(pair("bert", "BertForMaskedLM").folder, tmp_path / "copy")
+    (folder / "modeling_lsg_bert.py").write_text("raise SystemExit('run')\n")
+    with pytest.raises(RequestError, match="is not the file that ships"):
+        run.export(folder)
