@@ -16,11 +16,12 @@ from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable
 from lsg_convert.export.parts import Part
 
+LARGEST = 1.9e9  # bytes of weights in one file; its format ends at 2 GB
 OPSET = 18  # the first with all that is needed; any onnxruntime since 1.14 has it
 
 
 def write_graph(part: Part, example: tuple[torch.Tensor, ...], path: Path) -> None:
-    """Export `part` to `path`, for every batch and length. Weights above 2 GB go into a file beside it.
+    """Export `part` to `path`, for every batch and length. Weights of 2 GB go into a file beside it, `…onnx_data`.
 
     Raises:
         RequestError: torch's exporter cannot do it.
@@ -28,7 +29,7 @@ def write_graph(part: Part, example: tuple[torch.Tensor, ...], path: Path) -> No
     dimensions: tuple[dict[int, Any], ...] = tuple(
         dict.fromkeys(names, torch.export.Dim.DYNAMIC) for names in part.inputs.values()
     )
-    size = sum(tensor.numel() * tensor.element_size() for tensor in part.module.parameters())
+    is_large = sum(tensor.numel() * tensor.element_size() for tensor in part.module.parameters()) > LARGEST
     with _quiet(), torch.no_grad():
         try:
             torch.onnx.export(
@@ -40,7 +41,7 @@ def write_graph(part: Part, example: tuple[torch.Tensor, ...], path: Path) -> No
                 dynamic_shapes=(dimensions,),
                 input_names=list(part.inputs),
                 output_names=list(part.outputs),
-                external_data=size > 1.9e9,
+                external_data=is_large,
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
@@ -49,16 +50,16 @@ def write_graph(part: Part, example: tuple[torch.Tensor, ...], path: Path) -> No
                 f"torch {torch.__version__} cannot export {part.name}: {printable(reason, 300)}",
                 "another head of the same encoder may do: `lsg-convert SOURCE --architecture NAME`.",
             ) from error
-    _tidy(part, path)
+    _tidy(part, path, is_large)
 
 
-def _tidy(part: Part, path: Path) -> None:
+def _tidy(part: Part, path: Path, is_large: bool) -> None:
     """Call the dynamic dimensions by their names, which the exporter numbers, and leave out what it says of each node:
     files and lines of this machine.
     """
     import onnx
 
-    model = onnx.load(path, load_external_data=False)
+    model = onnx.load(path)
     for holder in (model, model.graph):
         del holder.metadata_props[:]
     for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
@@ -76,7 +77,11 @@ def _tidy(part: Part, path: Path) -> None:
         for dimension in value.type.tensor_type.shape.dim:
             if dimension.dim_param in named:
                 dimension.dim_param = named[dimension.dim_param]
-    onnx.save(model, path)
+    if is_large:  # under the name that others look for
+        path.with_name(f"{path.name}.data").unlink()
+        onnx.save(model, path, save_as_external_data=True, location=f"{path.name}_data")
+    else:
+        onnx.save(model, path)
 
 
 @contextlib.contextmanager

@@ -47,12 +47,12 @@ class Texts:
     has_choices: bool = False
 
     def make(self, batch: int, length: int, seed: int = 0) -> dict[str, torch.Tensor]:
-        """Random texts; all but the first one are padded."""
+        """Random texts; all but the first one are padded, and from the third one on they open otherwise."""
         generator = torch.Generator().manual_seed(seed)
         shape = (batch, 3, length) if self.has_choices else (batch, length)
         ids = torch.randint(0, self.vocabulary, shape, generator=generator)
         if self.opening is not None:
-            ids[..., 0] = self.opening
+            ids[:2, ..., 0] = self.opening
         mask = torch.ones_like(ids)
         for row in range(1, batch):
             mask[row, ..., max(1, length - row * length // 4) :] = 0
@@ -79,6 +79,29 @@ class _Named(nn.Module):
         """The outputs, in their order."""
         found = self.model(**dict(zip(self.names, inputs, strict=True)), return_dict=True)
         return tuple(found[name] for name in self.outputs)
+
+
+class _Encoder(nn.Module):
+    """An encoder whose decoder knows the mask and not the ids: nobody tells it in which rows global 0 stands in for
+    token 0. Where it does not, the decoder is to attend to token 0 instead: there that takes its place, and all places
+    are the same to a decoder.
+    """
+
+    def __init__(self, encoder: Any, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.encoder, self.names = encoder, names
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """States [batch, length, width] that a decoder attends to."""
+        found = self.encoder(**dict(zip(self.names, inputs, strict=True)), return_dict=True)
+        states: torch.Tensor = found.last_hidden_state
+        opening = getattr(found, "opening_rows", None)
+        if opening is None or not self.encoder.passes_globals_to_decoder:
+            return states
+        num_globals = self.encoder.options.num_global_tokens
+        is_first = torch.arange(states.shape[1])[:, None] == 0
+        token = states[:, num_globals : num_globals + 1]
+        return torch.where(is_first & ~opening[:, None, None], token, states)
 
 
 class _Decoder(nn.Module):
@@ -142,7 +165,7 @@ def encoder_and_decoder(model: Any, texts: Texts) -> list[Part]:
     return [
         Part(
             "encoder_model",
-            _Named(model.get_encoder(), names, ("last_hidden_state",)),
+            _Encoder(model.get_encoder(), names),
             inputs,
             ("last_hidden_state",),
         ),

@@ -32,7 +32,7 @@ FOLDER = Path(__file__).parent / "screens"
 RESULTS = Path(__file__).parent / "results"
 WIDTHS = (80, 120)
 FORMS = ("colour", "plain")
-COMMANDS = ("", "convert", "verify", "push", "inspect", "families", "code", "bench")
+COMMANDS = ("", "convert", "verify", "push", "inspect", "families", "code", "bench", "export")
 Draw = Callable[[Console], None]
 
 

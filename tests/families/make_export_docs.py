@@ -27,14 +27,14 @@ SOURCE_LENGTH = 512
 
 def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Family, library class and options of the conversions."""
+    for kind in SPARSITY_TYPES[1:]:
+        yield "bert", "BertModel", {"sparsity_type": kind}
     for name, family in TINY.items():
         yield name, family.architecture, {}
     for head in FAMILIES["bert"].heads:
         if head != TINY["bert"].architecture:
             yield "bert", head, {}
     yield "t5", "T5EncoderModel", {}
-    for kind in SPARSITY_TYPES[1:]:
-        yield "bert", "BertModel", {"sparsity_type": kind}
     yield "encoder-decoder", "EncoderDecoderModel", {}
 
 
