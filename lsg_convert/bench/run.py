@@ -17,7 +17,7 @@ from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter, import_libraries
 from lsg_convert.common.quiet import libraries_quiet
 from lsg_convert.families import dense_model_type, family_of
-from lsg_convert.folder.model_loading import load_model
+from lsg_convert.folder.model_loading import keep_attention_type, load_model
 from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.plan.config_values import read_config
 from lsg_convert.plan.foreign_keys import without_foreign_keys
@@ -251,7 +251,7 @@ def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str
         plain["max_position_embeddings"] = max(plain["max_position_embeddings"], longest + 2)
     built = AutoConfig.for_model(**plain | {"model_type": dense_model_type(plain)})
     model = AutoModel.from_config(built)
-    return _encoder(model).to(device, getattr(torch, dtype)).eval()
+    return _encoder(keep_attention_type(model)).to(device, getattr(torch, dtype)).eval()
 
 
 def _encoder(model: Any) -> Any:

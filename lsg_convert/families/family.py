@@ -73,6 +73,8 @@ class Family:
     # An encoder inside another model: where its configuration lies in the other's, and its own family.
     config_part: str | None = None
     inner: Family | None = None
+    # The LSG options with which attention is that of the source, by its configuration; none where that is dense.
+    own_attention: Callable[[Config], Mapping[str, Any]] = field(default=lambda config: {})
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
     config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)
 
@@ -92,6 +94,10 @@ class Family:
     def global_can_be_bos(self) -> bool:
         """Whether a global can stand in for BOS: it needs BOS's position, which comes with the embeddings."""
         return bool(self.positions)
+
+    def global_stands_in(self, config: Config) -> bool:
+        """Whether global 0 stands in for BOS or CLS; not where attention is to stay the source's own."""
+        return self.opens_with_bos and self.global_can_be_bos and not self.own_attention(config)
 
     def lsg_class(self, architecture: str) -> str:
         """Our class name for a library class name."""

@@ -4,6 +4,7 @@ Built like BART: an encoder with `layers`, each with its self-attention at `self
 to the encoder's output, globals included.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -19,18 +20,23 @@ class LSGBartStyleEncoder(LSGSeq2SeqEncoder):
 
     embedding_norm: str | None = "layernorm_embedding"  # the submodule that normalises embeddings, if there is one
     positions_take_shape = False  # whether the position module is called with a shape instead of a tensor of that shape
+    attention_projections: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         self.add_global_embeddings(config.d_model)
         self.passes_globals_to_decoder = self.options.pass_global_tokens_to_decoder
         self.replace_self_attention(
-            ((layer, "self_attn") for layer in self.layers),
-            projections=("q_proj", "k_proj", "v_proj", "out_proj"),
+            self.attention_owners(),
+            self.attention_projections,
             num_heads=config.encoder_attention_heads,
             dropout=config.attention_dropout,
         )
         self.post_init()
+
+    def attention_owners(self) -> Iterable[tuple[torch.nn.Module, str]]:
+        """What holds each layer's self-attention, and under which name."""
+        return ((layer, "self_attn") for layer in self.layers)
 
     def embed_words(self, input_ids: torch.Tensor) -> torch.Tensor:
         """[batch, T] → word embeddings [batch, T, width]; they are scaled here where the embedding module does not."""

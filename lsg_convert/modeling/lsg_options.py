@@ -12,7 +12,15 @@ LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which values of opti
 LSG_CODE = ""  # and here which code it is, by its content; the folder's configuration names it too
 BackendName = Literal["auto", "sdpa", "flex", "cpp"]
 ATTENTION_BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
-LEAST = {"block_size": 1, "sparse_block_size": 0, "sparsity_factor": 0, "lsh_num_pre_rounds": 0}
+AutomaticGlobals = Literal["none", "ends"]
+AUTOMATIC_GLOBALS: tuple[AutomaticGlobals, ...] = get_args(AutomaticGlobals)
+LEAST = {
+    "block_size": 1,
+    "sparse_block_size": 0,
+    "sparsity_factor": 0,
+    "lsh_num_pre_rounds": 0,
+    "num_random_blocks": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,10 @@ class LSGOptions:
         are used to; outputs then depend on the padding.
     attention_backend: ``sdpa``; ``flex``, for GPUs; ``cpp``, which needs a C++ compiler, for float32 on CPUs, with SDPA
         for the rest; or ``auto``: the one that is known to be fast on the device at hand and needs nothing.
+    automatic_globals: which tokens of the input are global where the caller marks none: ``ends``, those of the first
+        and of the last block, as in BigBird; ``none``.
+    num_random_blocks: with ``ends``, as in BigBird, how many times more the first block counts among the keys of
+        tokens that are not global.
     """
 
     block_size: int = 128
@@ -50,6 +62,8 @@ class LSGOptions:
     attention_backend: str = "auto"
     attend_masked_runs: bool = False
     opening_token_id: int | None = None
+    automatic_globals: str = "none"
+    num_random_blocks: int = 0
 
     def __post_init__(self) -> None:
         """Take whole numbers that JSON wrote as 2.0 for what they are; `validate` refuses other numbers and types."""
@@ -101,7 +115,12 @@ class LSGOptions:
     @property
     def dense_limit(self) -> int:
         """Up to this many tokens, every query attends to every key."""
-        return 2 * self.block_size
+        return (5 + 2 * self.num_random_blocks if self.has_global_ends else 2) * self.block_size
+
+    @property
+    def has_global_ends(self) -> bool:
+        """Whether the first and the last block are global, in sequences above the dense limit."""
+        return self.automatic_globals == "ends"
 
     def validate(self, num_heads: int | None = None) -> None:
         """Check every rule; with num_heads also what depends on the model.
@@ -118,7 +137,12 @@ class LSGOptions:
             self._require(getattr(self, name) >= least, name, f"must be at least {least}")
         some = 0 <= self.num_global_tokens <= MAX_GLOBAL_TOKENS
         self._require(some, "num_global_tokens", f"must be 0 to {MAX_GLOBAL_TOKENS}")
-        for name, allowed in (("sparsity_type", SPARSITY_TYPES), ("attention_backend", ATTENTION_BACKENDS)):
+        choices: tuple[tuple[str, tuple[str, ...]], ...] = (
+            ("sparsity_type", SPARSITY_TYPES),
+            ("attention_backend", ATTENTION_BACKENDS),
+            ("automatic_globals", AUTOMATIC_GLOBALS),
+        )
+        for name, allowed in choices:
             value = getattr(self, name)
             self._require(value in allowed, name, f"must be one of {allowed}")
             remedy = f"`lsg-convert FOLDER --{name.replace('_', '-')} {value}` writes a folder that has"

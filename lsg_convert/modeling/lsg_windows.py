@@ -42,7 +42,10 @@ class AttentionPlan:
         padded: whether more than the first token may be masked.
         with_marked: the plan of [globals | marked tokens | tokens], if tokens are marked above the dense limit.
         windows: the windows of all blocks, in order; none up to the dense limit.
+        global_bias: [n], what is added to the scores of tokens towards the first n globals; None where that is nothing.
     """
+
+    global_bias: Tensor | None = None
 
     # See `mark_tokens`. In the inner plan: positions [B, M], rows of the sequence, and where each of its rows is then.
     marked: Tensor | None = None
@@ -98,6 +101,14 @@ class AttentionPlan:
     def is_dense(self) -> bool:
         """Whether every query attends to every key."""
         return self.num_tokens <= self.options.dense_limit
+
+    def arrange(self, sequence: Tensor) -> Tensor:
+        """[B, n + T, ...] in the order in which the layers see it."""
+        return sequence
+
+    def restore(self, sequence: Tensor) -> Tensor:
+        """The opposite of `arrange`."""
+        return sequence
 
     @property
     def tokens(self) -> Tensor | None:

@@ -5,6 +5,7 @@ This is what `--dry-run` and `inspect` print, and what `convert` carries out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -42,11 +43,22 @@ class Plan:
     config: dict[str, Any]
     nbytes: int
     notes: tuple[str, ...] = field(default=())
+    own_attention: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def global_is_bos(self) -> bool:
         """Whether global 0 can stand in for the first token of every input."""
-        return self.opens_with_bos and self.family.global_can_be_bos
+        return self.opens_with_bos and self.family.global_can_be_bos and not self.own_attention
+
+    @property
+    def keeps_attention(self) -> bool:
+        """Whether attention is the source's own at every length: a long one, with nothing changed."""
+        return bool(self.own_attention) and not _changed(self.lsg, self.own_attention)
+
+    @property
+    def exact_limit(self) -> int:
+        """Tokens up to which every token attends to every other here and in the source."""
+        return _exact_limit(self.lsg, self.own_attention)
 
     def changes(self) -> list[dict[str, Any]]:
         """Tensors that are not copied byte for byte, and those left out."""
@@ -106,9 +118,11 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     layout = find_layout(checkpoint, family)
     is_lsg_source = layout.global_embeddings in checkpoint.tensors
     bos = opens_with_bos(checkpoint, family)
-    lsg = _lsg_options(family, config, options, is_lsg_source, bos and family.global_can_be_bos)
+    own = family.own_attention(family.encoder_config(config))
+    stands_in = bos and family.global_can_be_bos and not own
+    lsg = _lsg_options(family, config, options, {} if is_lsg_source else own, is_lsg_source, stands_in)
     source_max_len = check_shapes(checkpoint, family, layout)
-    max_len = _max_len(options, source_max_len, is_lsg_source)
+    max_len = _max_len(options, source_max_len, is_lsg_source or bool(own))
     architecture, said = choose_architecture(checkpoint, family, options.architecture)
     notes += said
     if family.encoder_config(config).get("is_decoder"):
@@ -116,13 +130,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
             "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
         )
-    if is_lsg_source and options.keep_first_global_token and options.global_init is None:
-        notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
-    if not lsg.num_global_tokens and options.num_global_tokens is None and not is_lsg_source:
-        notes.append(
-            "no global tokens: inputs open with no token that one could stand in for. "
-            "Add some (--num-global-tokens 16) if the model is to be trained further"
-        )
+    notes += _notes(options, lsg, own, is_lsg_source)
     tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
     sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
     nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
@@ -143,6 +151,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         config=target_config(config, family, architecture, lsg, max_len, options.dtype),
         nbytes=nbytes,
         notes=tuple(notes),
+        own_attention=own,
     )
 
 
@@ -156,10 +165,15 @@ def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
 
 
 def _lsg_options(
-    family: Family, config: dict[str, Any], options: ConvertOptions, is_lsg_source: bool, global_is_bos: bool
+    family: Family,
+    config: dict[str, Any],
+    options: ConvertOptions,
+    own: Mapping[str, Any],
+    is_lsg_source: bool,
+    global_is_bos: bool,
 ) -> LSGOptions:
     # A pair that the library built of an LSG encoder and a decoder has the options where the encoder's are.
-    source = {**family.encoder_config(config), **config} if is_lsg_source else {}
+    source = {**family.encoder_config(config), **config} if is_lsg_source else {**own}
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
     # And a global that stands in for nothing changes every output until it is trained.
     if not is_lsg_source:
@@ -181,10 +195,40 @@ def _lsg_options(
     return lsg
 
 
-def _max_len(options: ConvertOptions, source_max_len: int, is_lsg_source: bool) -> int:
+def _notes(options: ConvertOptions, lsg: LSGOptions, own: Mapping[str, Any], is_lsg_source: bool) -> list[str]:
+    """What a user should know about the global tokens, and about attention."""
+    notes = []
+    if is_lsg_source and options.keep_first_global_token and options.global_init is None:
+        notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
+    if not (lsg.num_global_tokens or options.num_global_tokens is not None or is_lsg_source or own):
+        notes.append(
+            "no global tokens: inputs open with no token that one could stand in for. "
+            "Add some (--num-global-tokens 16) if the model is to be trained further"
+        )
+    changed = _changed(lsg, own)
+    if changed:
+        limit = _exact_limit(lsg, own)
+        notes.append(
+            f"attention is no longer the source's own ({'; '.join(changed)}): above {limit} tokens outputs differ from "
+            "the source's"
+        )
+    return notes
+
+
+def _exact_limit(lsg: LSGOptions, own: Mapping[str, Any]) -> int:
+    return min(lsg.dense_limit, LSGOptions(**own).dense_limit) if own else lsg.dense_limit
+
+
+def _changed(lsg: LSGOptions, own: Mapping[str, Any]) -> list[str]:
+    """What makes attention another than the source's own, where that is known as the options `own`."""
+    kept = {**own, "num_global_tokens": 0} if own else {}
+    return [f"{name} is {getattr(lsg, name)}, not {kept[name]}" for name in kept if getattr(lsg, name) != kept[name]]
+
+
+def _max_len(options: ConvertOptions, source_max_len: int, is_long_source: bool) -> int:
     max_len = options.max_len
     if max_len is None:
-        max_len = source_max_len if is_lsg_source else max(DEFAULT_MAX_LEN, source_max_len)
+        max_len = source_max_len if is_long_source else max(DEFAULT_MAX_LEN, source_max_len)
     if max_len < source_max_len:
         raise RequestError(
             f"--max-len {max_len} is below the source's own {source_max_len} tokens.",

@@ -36,7 +36,10 @@ class Drift:
 
 
 class OutputDrift(Check):
-    """The shipped model's outputs against the source's on the same texts. Thresholds only where the user set them."""
+    """The shipped model's outputs against the source's on the same texts.
+
+    Thresholds only where the user set them, and where attention is the source's own: there both are the same.
+    """
 
     name = "drift"
     level = Level.DRIFT
@@ -140,6 +143,10 @@ def _judged(subject: Subject, found: dict[int, Drift]) -> Measurement:
     measured = f"at {length} tokens max |Δ| {last.max_abs:.2g}, cosine {last.similarity:.4f}"
     thresholds, problems = [], []
     settings = subject.settings
+    if subject.plan.keeps_attention:
+        thresholds.append(f"{settings.tolerance:.0e}")
+        beyond = [at for at, drift in found.items() if not drift.max_abs <= settings.tolerance]
+        problems += [f"attention is the source's own, but outputs differ at {at} tokens" for at in beyond[:1]]
     asked = ((settings.max_kl, "kl", "KL", 1), (settings.min_agreement, "agreement", "top-1 agreement", -1))
     for threshold, field, title, sign in asked:
         measures = {at: getattr(drift, field) for at, drift in found.items() if getattr(drift, field) is not None}

@@ -50,7 +50,7 @@ class ExactParity(Check):
         """Last changes to the folder's model before it is compared."""
 
     def memory(self, subject: Subject) -> int:
-        lengths = dense_lengths(subject.lsg, subject.source_max_len)
+        lengths = dense_lengths(subject.lsg, subject.exact_limit)
         remembered = (len(lengths) + 1) * min(_REMEMBERED, subject.logit_bytes(lengths[-1]))
         return subject.model_bytes(2) + 3 * subject.logit_bytes(lengths[-1]) + remembered
 
@@ -117,7 +117,7 @@ class GreedyDecoding(AsShipped):
             self.prepare(subject, converted)
         except NotRunError:
             source, converted = subject.models.both(**WITHOUT_GLOBALS)
-        batch = subject.inputs.batch(dense_lengths(subject.lsg, subject.source_max_len)[-1], 0)
+        batch = subject.inputs.batch(dense_lengths(subject.lsg, subject.exact_limit)[-1], 0)
         with subject.reporter.stage("Comparing greedy decoding"):
             # Without a cache: releases since 4.57 make it too small for a T5 with more layers in its decoder.
             with asking_the_source():
@@ -150,7 +150,7 @@ def _outputs_of_source(subject: Subject, source: Any, batch: Batch) -> dict[str,
 
 def dense_batches(subject: Subject) -> list[Batch]:
     """Texts at lengths up to the dense limit, in turn from different passages, and a shorter one padded."""
-    inputs, lengths = subject.inputs, dense_lengths(subject.lsg, subject.source_max_len)
+    inputs, lengths = subject.inputs, dense_lengths(subject.lsg, subject.exact_limit)
     batches = [inputs.batch(length, passage) for passage, length in enumerate(lengths)]
     length = lengths[len(lengths) // 2]
     padding = min(max(2, length // 3), lengths[-1] - length) or 0

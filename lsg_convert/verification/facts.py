@@ -109,6 +109,11 @@ class Facts:
         return self.record.source_max_len
 
     @property
+    def exact_limit(self) -> int:
+        """Tokens up to which both models attend densely."""
+        return min(self.source_max_len, self.plan.exact_limit)
+
+    @property
     def decoder_start(self) -> int:
         """The token that the decoder begins with."""
         names = ("decoder_start_token_id", "bos_token_id", "pad_token_id")

@@ -23,8 +23,8 @@ def window_lengths(options: LSGOptions, limit: int) -> list[int]:
     """
     block = options.block_size
     reach = -(-options.sparse_block_size * options.sparsity_factor // block) if options.has_sparse else 0
-    whole = (3 + 2 * min(reach, 3)) * block
-    lengths = [2 * block + 1, whole - block // 2 - 1, whole]
+    whole = (1 + 2 * min(reach, 3)) * block + options.dense_limit
+    lengths = [options.dense_limit + 1, whole - block // 2 - 1, whole]
     return [length for length in _within(lengths, limit) if length > options.dense_limit]
 
 
