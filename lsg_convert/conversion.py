@@ -219,6 +219,7 @@ def _write_folder(
     """Fill `folder`; returns its record."""
     from lsg_convert.folder.tensors import tensor_entries
     from lsg_convert.folder.writer import write_safetensors
+    from lsg_convert.plan.separators import name_separators
     from lsg_convert.plan.special_tokens import name_opening_token, read_special_tokens
     from lsg_convert.verification.texts import load_text
 
@@ -233,6 +234,7 @@ def _write_folder(
         special_tokens = read_special_tokens(folder, vocabulary, plan.family, texts)
     if plan.global_is_bos and not plan.is_lsg_source:
         name_opening_token(folder, special_tokens.first)
+    name_separators(folder, plan.lsg)
     entries = tensor_entries(checkpoint, plan, options, special_tokens)
     estimate.tell(steps)  # now that nothing but the machine itself can be in the way
     steps.step()

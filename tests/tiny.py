@@ -105,6 +105,16 @@ FAMILIES: dict[str, TinyFamily] = {
     ),
     "blenderbot": TinyFamily("general-unigram", "BlenderbotForConditionalGeneration", _ENCODER_DECODER),
     "blenderbot-small": TinyFamily("general-unigram", "BlenderbotSmallForConditionalGeneration", _ENCODER_DECODER),
+    # Windows of which the tests' inputs see the ends, and of each layer another one.
+    "longformer": TinyFamily(
+        "roberta", "LongformerForMaskedLM", {**_ROBERTA, "attention_window": [16, 32], "sep_token_id": 2},
+        position_offset=2,
+    ),
+    "led": TinyFamily(
+        "bart", "LEDForConditionalGeneration",
+        {**_ENCODER_DECODER, "attention_window": [32, 16], "max_decoder_position_embeddings": 48},
+        "max_encoder_position_embeddings",
+    ),
     "plbart": TinyFamily("general-unigram", "PLBartForConditionalGeneration", _ENCODER_DECODER),
     "big_bird": TinyFamily(
         "big_bird", "BigBirdForMaskedLM", {**_ENCODER, **_END_BLOCKS, "sep_token_id": 3}, conversion=_OWN_BLOCKS

@@ -127,7 +127,7 @@ def run_benchmark(
     estimate_benchmark(Checkpoint.open(Path(folder)), lengths, rounds, train).tell(reporter)
     with reporter.stage("Measuring", steps) as advance, _refused_backends(), libraries_quiet():
         sides = {
-            CONVERTED: _loaded(lambda: _converted_encoder(load, dtype, device, attention_backend)),
+            CONVERTED: _loaded(lambda: _converted_encoder(load, config, dtype, device, attention_backend)),
             DENSE: _loaded(lambda: _dense_encoder(dense_config, longest, dtype, device)),
         }
         for encoder in sides.values():  # weights are mapped from their file until they are used
@@ -227,13 +227,16 @@ def _longest(config: dict[str, Any]) -> int:
     if family is None or not family.positions:
         return 1 << 20
     encoder = family.encoder_config(config)
-    return int(encoder["max_position_embeddings"]) - family.config_positions_offset(encoder)
+    return int(encoder[family.positions_field]) - family.config_positions_offset(encoder)
 
 
 def _converted_encoder(
-    load: Callable[..., Any], dtype: str, device: str, attention_backend: str | None
+    load: Callable[..., Any], config: dict[str, Any], dtype: str, device: str, attention_backend: str | None
 ) -> torch.nn.Module:
     options = {"attention_backend": attention_backend} if attention_backend else {}
+    if config.get("automatic_globals") != "ends":
+        # Random tokens have no separators, and the other side no global tokens.
+        options["automatic_globals"] = "none"
     encoder: torch.nn.Module = _encoder(load(dtype, device, **options))
     return encoder
 
@@ -247,8 +250,9 @@ def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str
         for name, value in without_foreign_keys(config).items()
         if name not in ("architectures", "torch_dtype", "dtype")
     }
-    if "max_position_embeddings" in plain:
-        plain["max_position_embeddings"] = max(plain["max_position_embeddings"], longest + 2)
+    field = find_family(config).positions_field
+    if field in plain:
+        plain[field] = max(plain[field], longest + 2)
     built = AutoConfig.for_model(**plain | {"model_type": dense_model_type(plain)})
     model = AutoModel.from_config(built)
     return _encoder(keep_attention_type(model)).to(device, getattr(torch, dtype)).eval()

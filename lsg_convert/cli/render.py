@@ -92,6 +92,9 @@ def source_text(source: Mapping[str, Any]) -> str:
 def attention_text(lsg: Mapping[str, Any]) -> str:
     """Return the attention's settings in words."""
     text = f"blocks of {lsg['block_size']} tokens"
+    if lsg["local_attention"] == "sliding":
+        windows = sorted({*lsg["attention_window"]})
+        text = f"sliding windows of {' to '.join(str(each) for each in {windows[0]: 0, windows[-1]: 0})} tokens"
     if lsg["sparsity_type"] == "none" or not lsg["sparse_block_size"] or not lsg["sparsity_factor"]:
         return f"{text}, local only"
     reach = lsg["sparse_block_size"] * lsg["sparsity_factor"]
@@ -181,7 +184,7 @@ def family_as_dict(family: Any) -> dict[str, Any]:
         "limits": {
             "max_len": MAX_MAX_LEN,
             "positions": " and ".join(sorted(kinds)) or "relative",
-            "first_token": "global" if family.global_stands_in({}) else "kept",
+            "first_token": "global" if family.global_stands_in else "kept",
             "decoder": "the library's own" if family.is_seq2seq else None,
         },
     }

@@ -23,6 +23,7 @@ SYNONYMS = {
     "info": "inspect", "show": "inspect", "plan": "inspect", "describe": "inspect",
     "benchmark": "bench", "time": "bench", "speed": "bench", "source": "code", "extend": "convert", "run": "convert",
 }  # fmt: skip
+SHORT = {"--question-global": "--automatic-globals=question"}
 _DASHES = "–—−"
 
 
@@ -90,6 +91,8 @@ def _plain_dashes(arguments: list[str]) -> list[str]:
 
 
 def _option_name(argument: str) -> str:
-    """`--max_len` as `--max-len`; anything else as it is."""
+    """`--max_len` as `--max-len`, and what an option is short for; anything else as it is."""
     name, equals, value = argument.partition("=")
+    if argument.replace("_", "-") in SHORT:
+        return SHORT[argument.replace("_", "-")]
     return name.replace("_", "-") + equals + value if name.startswith("--") and " " not in name else argument

@@ -17,6 +17,8 @@ from . import (
     electra,
     encoder_decoder,
     ernie,
+    led,
+    longformer,
     m2m_100,
     marian,
     mbart,
@@ -58,6 +60,8 @@ _MODULES = (
     blenderbot,
     blenderbot_small,
     plbart,
+    longformer,
+    led,
     big_bird,
     bigbird_pegasus,
 )

@@ -44,22 +44,25 @@ def bart_style_family(
     """A family whose library code is BART's with few differences. The first head is the base model."""
     # Encoder and decoder share `max_position_embeddings`, so both tables grow.
     tables = ("encoder.embed_positions.weight", "decoder.embed_positions.weight")
+    usual = {
+        "base_prefix": "model",
+        "positions": tuple(PositionTable(table, rows_before_positions, sinusoid) for table in tables),
+        "word_scale": scaled_by_width,
+    }
     return Family(
         model_type=model_type,
         title=title,
         example=example,
         modeling_file=f"modeling_lsg_{model_type.replace('-', '_')}",
-        base_prefix="model",
         base_class=next(iter(heads)),
         heads=heads,
         word_embeddings=("shared.weight", "encoder.embed_tokens.weight"),
         global_embeddings="encoder.global_embeddings.weight",
-        positions=tuple(PositionTable(table, rows_before_positions, sinusoid) for table in tables),
         num_layers="encoder_layers",
         layers="encoder.layers",
         hidden_size="d_model",
         num_heads="encoder_attention_heads",
         is_seq2seq=True,
         tied_head_tensors=("lm_head.", "final_logits_bias"),
-        **{"word_scale": scaled_by_width, **differences},
+        **{**usual, **differences},
     )

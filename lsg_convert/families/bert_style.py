@@ -71,9 +71,15 @@ def bert_style_heads(class_prefix: str, causal_head: str) -> dict[str, Head]:
 
 
 def roberta_style_family(
-    model_type: str, title: str, example: str, class_prefix: str, base_prefix: str = "roberta", **differences: Any
+    model_type: str,
+    title: str,
+    example: str,
+    class_prefix: str,
+    base_prefix: str = "roberta",
+    without: tuple[str, ...] = (),
+    **differences: Any,
 ) -> Family:
-    """A family whose library code is RoBERTa's under another name."""
+    """A family whose library code is RoBERTa's under another name, less the heads that it lacks."""
     heads = {
         "Model": Head("AutoModel"),
         "ForMaskedLM": Head("AutoModelForMaskedLM", ("lm_head.",)),
@@ -89,7 +95,7 @@ def roberta_style_family(
         model_type,
         title,
         example,
-        {f"{class_prefix}{name}": head for name, head in heads.items()},
+        {f"{class_prefix}{name}": head for name, head in heads.items() if name not in without},
         base_prefix=base_prefix,
         rows_before_positions=after_padding_row,
         **differences,

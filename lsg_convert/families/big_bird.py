@@ -9,7 +9,7 @@ from .bert_style import bert_style_heads, encoder_family
 from .family import Config, Head
 
 
-def end_blocks(config: Config) -> dict[str, Any]:
+def end_blocks(config: Config, architecture: str) -> dict[str, Any]:
     """Its block-sparse attention as LSG options; none where it is full: it is then converted as BERT is."""
     if config.get("attention_type", "block_sparse") != "block_sparse":
         return {}
@@ -18,6 +18,9 @@ def end_blocks(config: Config) -> dict[str, Any]:
         "block_size": config.get("block_size", 64),
         "num_random_blocks": config.get("num_random_blocks", 3),
         "sparsity_type": "none",
+        "num_global_tokens": 0,
+        "mask_first_token": False,
+        "pool_with_global": False,
     }
 
 
@@ -42,5 +45,6 @@ FAMILY = encoder_family(
     base_prefix="bert",
     tokenizer_class="BigBirdTokenizer",
     word_scale=_scaled_by_width,
-    own_attention=end_blocks,
+    source_options=end_blocks,
+    knows_global_ends=True,
 )

@@ -20,5 +20,6 @@ FAMILY = bart_style_family(
     bart_style_heads("BigBirdPegasus"),
     opens_with_bos=False,
     word_scale=_scaled_by_width,
-    own_attention=end_blocks,
+    source_options=end_blocks,
+    knows_global_ends=True,
 )

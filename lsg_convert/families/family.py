@@ -57,6 +57,7 @@ class Family:
     head_width: str | None = None  # the config's field where heads are not hidden_size / num_heads wide
     # Without position tables: the config's field that names the length of training, and what it is where it is missing.
     trained_length: tuple[str, int] = ("n_positions", 512)
+    positions_field: str = "max_position_embeddings"  # the config's field that names their number
     global_bias: str | None = None  # the learned bias of scores towards globals, [heads]: new, and 0
     opens_with_bos: bool = True  # or with CLS
     tokenizer_class: str | None = None  # the library's choice where neither tokenizer nor config names one
@@ -73,8 +74,10 @@ class Family:
     # An encoder inside another model: where its configuration lies in the other's, and its own family.
     config_part: str | None = None
     inner: Family | None = None
-    # The LSG options with which attention is that of the source, by its configuration; none where that is dense.
-    own_attention: Callable[[Config], Mapping[str, Any]] = field(default=lambda config: {})
+    # Of a source that is long by itself: the LSG options, of its config and class, with which a converted model attends
+    # as its source does, at every length. None of a source whose attention is full all the same.
+    source_options: Callable[[Config, str], Mapping[str, Any]] | None = None
+    knows_global_ends: bool = False  # whether its models can have automatic_globals="ends"
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
     config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)
 
@@ -95,9 +98,10 @@ class Family:
         """Whether a global can stand in for BOS: it needs BOS's position, which comes with the embeddings."""
         return bool(self.positions)
 
-    def global_stands_in(self, config: Config) -> bool:
-        """Whether global 0 stands in for BOS or CLS; not where attention is to stay the source's own."""
-        return self.opens_with_bos and self.global_can_be_bos and not self.own_attention(config)
+    @property
+    def global_stands_in(self) -> bool:
+        """Whether global 0 stands in for BOS or CLS; not where attention stays the source's own."""
+        return self.opens_with_bos and self.global_can_be_bos and self.source_options is None
 
     def lsg_class(self, architecture: str) -> str:
         """Our class name for a library class name."""

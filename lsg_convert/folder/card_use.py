@@ -24,6 +24,7 @@ _KINDS = {
     "AutoModelForNextSentencePrediction": "follow",
     "AutoModelForSeq2SeqLM": "generate",
 }
+_OF_THE_TOKENIZER = ("opening_token_id", "separator_token_id", "num_separators")
 _FEATURES = ("AutoModel", "AutoModelForTextEncoding")
 
 
@@ -46,9 +47,10 @@ def use_facts(folder: Path, record: Record) -> dict[str, Any]:
 
 
 def shipped_options(folder: Path, record: Record) -> LSGOptions:
-    """The options that the folder is loaded with: its configuration knows the opening token, a plan does not."""
-    token = _config(folder).get("opening_token_id")
-    return replace(record.lsg, opening_token_id=token) if type(token) is int else record.lsg
+    """The options that the folder is loaded with: its configuration knows tokens, a plan does not."""
+    config = _config(folder)
+    found = {name: config[name] for name in _OF_THE_TOKENIZER if type(config.get(name)) is int}
+    return replace(record.lsg, **found)
 
 
 def limit_facts(record: Record, lsg: LSGOptions) -> dict[str, Any]:

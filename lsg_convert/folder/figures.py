@@ -54,9 +54,15 @@ def attention_pattern(options: LSGOptions) -> numpy.ndarray:
             left, right = (block - 1) * _CELLS, (block + 2) * _CELLS
             reached = [*range(max(0, left - reach), max(0, left)), *range(min(cells, right), min(cells, right + reach))]
             pattern[rows, [cell for cell in reached if cell % every == 0]] = SPARSE
-    for block in range(_BLOCKS):
-        rows = slice(block * _CELLS, (block + 1) * _CELLS)
-        pattern[rows, max(0, (block - 1) * _CELLS) : (block + 2) * _CELLS] = LOCAL
+    position = numpy.arange(cells)
+    near = abs(position[:, None] // _CELLS - position // _CELLS) <= 1
+    half_window = options.half_window(0)
+    if half_window is not None:
+        near = abs(position[:, None] - position) <= round(half_window / options.block_size * _CELLS)
+    pattern[near] = LOCAL
+    if options.has_global_ends:
+        ends = [*range(_CELLS), *range(cells - _CELLS, cells)]
+        pattern[ends] = pattern[:, ends] = GLOBAL
     if options.num_global_tokens:
         pattern = numpy.pad(pattern, ((1, 0), (1, 0)), constant_values=GLOBAL)
     return pattern

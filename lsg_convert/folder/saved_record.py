@@ -94,6 +94,12 @@ def read_converted(folder: Path) -> Record:
     return record if again.files == record.files else again
 
 
+def _one_window(lsg: LSGOptions) -> int | None:
+    """The window of sliding attention, if all layers have the same."""
+    windows = {*(lsg.attention_window or ())}
+    return windows.pop() if len(windows) == 1 and lsg.local_attention == "sliding" else None
+
+
 def _taken_over(folder: Path, former: Record | None) -> Record:
     """A record of what is there; `former` is the one from before it was saved."""
     data = read_limited(safe_file(folder, CONFIG), CONFIG_LIMIT)
@@ -120,7 +126,8 @@ def _taken_over(folder: Path, former: Record | None) -> Record:
         source=former.source if former else source,
         options=replace(
             former_options,
-            **{key: value for key, value in vars(lsg).items() if key in asked},
+            **{key: value for key, value in vars(lsg).items() if key in asked and key != "attention_window"},
+            attention_window=_one_window(lsg),
             max_len=max_len,
             architecture=name,
         ),

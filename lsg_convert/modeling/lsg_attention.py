@@ -7,7 +7,8 @@ has one *window* of keys under one softmax,
 
 where the sparse tokens begin exactly where the three blocks end. Near the ends of the sequence windows are shorter, so
 no key outside the sequence ever needs a mask. Nothing here is as large as T x T. In sequences of at most
-``2 * block_size`` tokens every token attends to every other.
+``2 * block_size`` tokens every token attends to every other. With ``sliding`` attention a window has the bands of its
+queries in place of the three blocks, see `lsg_sliding`.
 """
 
 from collections.abc import Callable, Iterator
@@ -48,7 +49,7 @@ def lsg_attention(
         ValueError: the backend that the options ask for cannot compute this.
     """
     inner = plan.with_marked
-    if inner is not None:
+    if inner is not None and not plan.is_dense:
         query, key, value = (take_rows(part, inner.rows) for part in (query, key, value))
         return take_rows(lsg_attention(query, key, value, inner, scale, dropout_p, position_bias), inner.rows_back)
     call = LayerCall(plan, scale, dropout_p)

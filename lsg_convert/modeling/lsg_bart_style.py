@@ -19,8 +19,8 @@ class LSGBartStyleEncoder(LSGSeq2SeqEncoder):
     """Mixed in before a library encoder built like BART's."""
 
     embedding_norm: str | None = "layernorm_embedding"  # the submodule that normalises embeddings, if there is one
-    positions_take_shape = False  # whether the position module is called with a shape instead of a tensor of that shape
     attention_projections: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "out_proj")
+    positions_take_shape = False  # whether the position module is called with a shape instead of a tensor of that shape
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)

@@ -61,9 +61,10 @@ class LSGEncoder:
     ) -> None:
         """Put `LSGSelfAttention` in place of the self-attention that each owner holds under the given name."""
         self.options.validate(num_heads)
-        for owner, name in owners:
-            source = getattr(owner, name)
-            setattr(owner, name, self.self_attention(source, projections, num_heads, dropout, scale))
+        for number, (owner, name) in enumerate(owners):
+            attention = self.self_attention(getattr(owner, name), projections, num_heads, dropout, scale)
+            attention.half_window = self.options.half_window(number)
+            setattr(owner, name, attention)
         for module in self.modules():
             if hasattr(module, "chunk_size_feed_forward"):
                 # Disable feed-forward chunking: the length may not be divisible.

@@ -84,28 +84,32 @@ def _block_mask(plan: AttentionPlan, device: torch.device, keep: Tensor | None) 
 
     options, num_tokens, num_globals = plan.options, plan.num_tokens, plan.num_globals
     num_sparse = num_tokens // options.sparsity_factor if options.has_sparse else 0
-    counts, tiles = _tiles(num_tokens, num_sparse, num_globals, options, device)
+    counts, tiles = _tiles(num_tokens, num_sparse, num_globals, options, plan.half_window, device)
     return BlockMask.from_kv_blocks(
         counts,
         tiles,
         BLOCK_SIZE=TILE,
-        mask_mod=_attends_to(num_tokens, num_sparse, options, keep),
+        mask_mod=_attends_to(num_tokens, num_sparse, options, plan.half_window, keep),
         seq_lengths=(num_tokens, num_tokens + num_sparse + num_globals),
     )
 
 
 def _attends_to(
-    num_tokens: int, num_sparse: int, options: LSGOptions, keep: Tensor | None
+    num_tokens: int, num_sparse: int, options: LSGOptions, half_window: int | None, keep: Tensor | None
 ) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
     """Whether a query attends to a key, by their indices."""
     block, reach = options.block_size, options.sparse_block_size
     step = options.step if num_sparse else 0
+    blocks = 1 if half_window is None else half_window // block  # on each side, where there are sparse tokens beyond
 
     def attends_to(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         query_block = query // block
         token, index = key, key - num_tokens
-        near = (token < num_tokens) & (token >= (query_block - 1) * block) & (token < (query_block + 2) * block)
-        left, right = (query_block - 1) * step, (query_block + 2) * step
+        if half_window is None:
+            near = (token < num_tokens) & (token >= (query_block - 1) * block) & (token < (query_block + 2) * block)
+        else:
+            near = (token < num_tokens) & ((token - query).abs() <= half_window)
+        left, right = (query_block - blocks) * step, (query_block + 1 + blocks) * step
         sparse = ((index >= left - reach) & (index < left)) | ((index >= right) & (index < right + reach))
         attended = near | (sparse & (index >= 0) & (index < num_sparse)) | (index >= num_sparse)
         return attended if keep is None else attended & keep[batch, head, key]
@@ -115,17 +119,25 @@ def _attends_to(
 
 @lru_cache(maxsize=16)
 def _tiles(
-    num_tokens: int, num_sparse: int, num_globals: int, options: LSGOptions, device: torch.device
+    num_tokens: int,
+    num_sparse: int,
+    num_globals: int,
+    options: LSGOptions,
+    half_window: int | None,
+    device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """Which tiles of keys a tile of queries needs: how many, int [1, 1, Q], and which, int [1, 1, Q, K]."""
     block, reach, step = options.block_size, options.sparse_block_size, options.step if num_sparse else 0
+    side = block if half_window is None else half_window
     end_of_sparse = num_tokens + num_sparse
     num_key_tiles = -(-(end_of_sparse + num_globals) // TILE)
     rows = []
     for start in range(0, num_tokens, TILE):
         first, last = start // block, (min(start + TILE, num_tokens) - 1) // block
-        spans = [(max(0, (first - 1) * block), min(num_tokens, (last + 2) * block))]
-        for a, b in (((first - 1) * step - reach, (last - 1) * step), ((first + 2) * step, (last + 2) * step + reach)):
+        spans = [(max(0, first * block - side), min(num_tokens, (last + 1) * block + side))]
+        near, far = (first - side // block) * step, (last - side // block) * step
+        ahead, beyond = (first + 1 + side // block) * step, (last + 1 + side // block) * step
+        for a, b in ((near - reach, far), (ahead, beyond + reach)):
             spans.append((num_tokens + min(max(0, a), num_sparse), num_tokens + min(max(0, b), num_sparse)))
         spans.append((end_of_sparse, end_of_sparse + num_globals))
         rows.append(sorted({tile for a, b in spans if a < b for tile in range(a // TILE, -(-b // TILE))}))

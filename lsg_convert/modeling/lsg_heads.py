@@ -37,6 +37,8 @@ def taking_global_mask(library: Callable[..., Any]) -> Callable[..., Any]:
 def signature_with_global_mask(library: Callable[..., Any]) -> inspect.Signature:
     """The signature of a library model's `forward`, and `global_attention_mask`."""
     signature = inspect.signature(library)
+    if "global_attention_mask" in signature.parameters:
+        return signature
     own = inspect.Parameter("global_attention_mask", inspect.Parameter.KEYWORD_ONLY, default=None)
     parameters = sorted([*signature.parameters.values(), own], key=lambda parameter: parameter.kind)
     return signature.replace(parameters=parameters)

@@ -42,8 +42,8 @@ def marked_tokens(attention_mask: Tensor | None, padding: int = 0) -> Tensor | N
 
 
 def mark_tokens(plan: AttentionPlan, marked: Tensor | None) -> None:
-    """Let the tokens at which bool [B, T] is True be global. Below the dense limit all are, so to speak."""
-    if marked is None or plan.is_dense:
+    """Let the tokens at which bool [B, T] is True be global. Below the dense limit of blocks all are, so to speak."""
+    if marked is None or (plan.is_dense and plan.half_window is None):
         return
     num_globals, device = plan.num_globals, plan.device
     every = torch.arange(num_globals + plan.num_tokens, device=device).expand(plan.batch_size, -1)

@@ -12,8 +12,11 @@ LEFT_OUT: tuple[str, ...] = ()  # a folder's code says here which values of opti
 LSG_CODE = ""  # and here which code it is, by its content; the folder's configuration names it too
 BackendName = Literal["auto", "sdpa", "flex", "cpp"]
 ATTENTION_BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
-AutomaticGlobals = Literal["none", "ends"]
+LocalAttention = Literal["block", "sliding"]
+LOCAL_ATTENTIONS: tuple[LocalAttention, ...] = get_args(LocalAttention)
+AutomaticGlobals = Literal["none", "first", "question", "choice", "ends"]
 AUTOMATIC_GLOBALS: tuple[AutomaticGlobals, ...] = get_args(AutomaticGlobals)
+SEPARATED: tuple[AutomaticGlobals, ...] = ("question", "choice")  # rules that go by separators
 LEAST = {
     "block_size": 1,
     "sparse_block_size": 0,
@@ -27,7 +30,8 @@ LEAST = {
 class LSGOptions:
     """How LSG attention is laid out: what a block of queries attends to, and how the sparse tokens are made.
 
-    block_size: queries that share one window, and a third of the tokens in it.
+    block_size: queries that share one window, and a third of the tokens in it; of ``sliding`` attention only what is
+        computed at once.
     sparse_block_size: sparse tokens on each side of the local tokens.
     sparsity_factor: tokens per sparse token.
     sparsity_type: how tokens become sparse tokens, see `lsg_selection`.
@@ -43,10 +47,16 @@ class LSGOptions:
         are used to; outputs then depend on the padding.
     attention_backend: ``sdpa``; ``flex``, for GPUs; ``cpp``, which needs a C++ compiler, for float32 on CPUs, with SDPA
         for the rest; or ``auto``: the one that is known to be fast on the device at hand and needs nothing.
-    automatic_globals: which tokens of the input are global where the caller marks none: ``ends``, those of the first
-        and of the last block, as in BigBird; ``none``.
-    num_random_blocks: with ``ends``, as in BigBird, how many times more the first block counts among the keys of
-        tokens that are not global.
+    local_attention: ``block``: a token attends to its block and both neighbours. ``sliding``: to itself and half a
+        window of tokens on each side, as Longformer does.
+    attention_window: the windows of ``sliding`` attention, even numbers: one of each layer, or one for all. None: two
+        blocks.
+    automatic_globals: which tokens of the input are global where the caller marks none: ``first``; ``question``, those
+        before the first separator; ``choice``, those of the text behind it; ``none``. With ``ends`` those of the first
+        and the last block are, and what the caller marks, as in BigBird.
+    separator_token_id, num_separators: the separator of two texts, and how many of them tokenizer(text, text) sets.
+    num_random_blocks: with ``ends``, how many times more the first block counts among the keys of tokens that are not
+        global; and the more of them, the longer inputs are that get full attention.
     """
 
     block_size: int = 128
@@ -62,7 +72,11 @@ class LSGOptions:
     attention_backend: str = "auto"
     attend_masked_runs: bool = False
     opening_token_id: int | None = None
+    local_attention: str = "block"
+    attention_window: tuple[int, ...] | None = None
     automatic_globals: str = "none"
+    separator_token_id: int | None = None
+    num_separators: int | None = None
     num_random_blocks: int = 0
 
     def __post_init__(self) -> None:
@@ -71,6 +85,9 @@ class LSGOptions:
             value = getattr(self, field.name)
             if type(field.default) is int and isinstance(value, float) and value.is_integer():
                 object.__setattr__(self, field.name, int(value))
+        window = self.attention_window
+        if isinstance(window, int | list):  # as configurations have it
+            object.__setattr__(self, "attention_window", (window,) if isinstance(window, int) else tuple(window))
 
     @classmethod
     def from_config(cls, config: Any) -> "LSGOptions":
@@ -115,12 +132,25 @@ class LSGOptions:
     @property
     def dense_limit(self) -> int:
         """Up to this many tokens, every query attends to every key."""
+        if self.local_attention == "sliding":
+            return 1 + min(self._half_windows)
         return (5 + 2 * self.num_random_blocks if self.has_global_ends else 2) * self.block_size
 
     @property
     def has_global_ends(self) -> bool:
         """Whether the first and the last block are global, in sequences above the dense limit."""
         return self.automatic_globals == "ends"
+
+    def half_window(self, layer: int) -> int | None:
+        """How many tokens on each side a token of a layer attends to; None where it attends to blocks."""
+        if self.local_attention == "block":
+            return None
+        return self._half_windows[layer % len(self._half_windows)]
+
+    @property
+    def _half_windows(self) -> tuple[int, ...]:
+        windows = self.attention_window or (2 * self.block_size,)
+        return tuple(window // 2 for window in windows)
 
     def validate(self, num_heads: int | None = None) -> None:
         """Check every rule; with num_heads also what depends on the model.
@@ -130,6 +160,8 @@ class LSGOptions:
         """
         kinds = {int: "must be a whole number", bool: "must be true or false", str: "must be a text"}
         for field in fields(self):
+            if field.name == "attention_window":
+                continue
             value, kind = getattr(self, field.name), int if field.default is None else type(field.default)
             is_absent = value is None and field.default is None
             self._require(is_absent or type(value) is kind, field.name, kinds[kind])
@@ -141,14 +173,28 @@ class LSGOptions:
             ("sparsity_type", SPARSITY_TYPES),
             ("attention_backend", ATTENTION_BACKENDS),
             ("automatic_globals", AUTOMATIC_GLOBALS),
+            ("local_attention", LOCAL_ATTENTIONS),
         )
         for name, allowed in choices:
             value = getattr(self, name)
             self._require(value in allowed, name, f"must be one of {allowed}")
             remedy = f"`lsg-convert FOLDER --{name.replace('_', '-')} {value}` writes a folder that has"
             self._require(value not in LEFT_OUT, name, f"this folder has no code for it; {remedy}")
+        together = not (self.has_global_ends and self.local_attention == "sliding")
+        self._require(together, "automatic_globals", "blocks at the ends go with local_attention='block' only")
+        windows = self.attention_window
+        even = windows is None or all(type(each) is int and each > 0 and each % 2 == 0 for each in windows)
+        self._require(
+            even and windows != (), "attention_window", "must be even numbers above 0, one a layer or one for all"
+        )
         if not self.has_sparse:
             return
+        if self.local_attention == "sliding":
+            whole = all(half % self.block_size == 0 for half in self._half_windows)
+            apart = (
+                f"sparse tokens begin where a window ends: it must be a multiple of 2 * block_size={self.block_size}"
+            )
+            self._require(whole, "attention_window", f"{apart}, or sparsity_type 'none'")
         block, factor, segment = self.block_size, self.sparsity_factor, self.segment_length
         self._require(block % factor == 0, "sparsity_factor", f"must divide block_size={block}")
         if self.sparsity_type in ("norm", "lsh") and factor > 1:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .lsg_sequence import Sequence
+from .lsg_sliding import band_of
 from .lsg_sparse import SparseTokens
 from .lsg_windows import AttentionPlan, Window
 
@@ -51,7 +52,14 @@ class LayerCall:
         """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`."""
 
     def kept(self, window: Window) -> Tensor | None:
-        """Which keys the blocks may attend to, bool [B · num_blocks, H or 1, 1, W]; None where that is all."""
+        """Which keys the blocks may attend to, bool, broadcastable to [B · num_blocks, H, block_size, W]; None where
+        that is all.
+        """
+        keys, band = self._kept_keys(window), band_of(self.plan, window)
+        return keys if band is None else band if keys is None else keys & band
+
+    def _kept_keys(self, window: Window) -> Tensor | None:
+        """Which keys of the blocks are kept, bool [B · num_blocks, H or 1, 1, W]; None where all are."""
         found, plan = self.sparse, self.plan
         if not window.masked and not (found is not None and found.may_be_empty):
             return None

@@ -41,6 +41,7 @@ class AttentionPlan:
         keeps_globals: whether the globals are known to be kept in every row.
         padded: whether more than the first token may be masked.
         with_marked: the plan of [globals | marked tokens | tokens], if tokens are marked above the dense limit.
+        half_window: how many tokens on each side a token attends to; None where it attends to blocks.
         windows: the windows of all blocks, in order; none up to the dense limit.
         global_bias: [n], what is added to the scores of tokens towards the first n globals; None where that is nothing.
     """
@@ -69,6 +70,8 @@ class AttentionPlan:
         self.num_globals = options.num_global_tokens
         self.device = device
         self.padded = tokens is not None
+        self.half_window = options.half_window(0)
+        self.plans_of_others: dict[int | None, AttentionPlan] = {}
         self.opening_rows = opening_rows
         self.keep: Tensor | None = None
         self.keeps_globals = opening_rows is None or not options.mask_first_token
@@ -100,7 +103,9 @@ class AttentionPlan:
     @property
     def is_dense(self) -> bool:
         """Whether every query attends to every key."""
-        return self.num_tokens <= self.options.dense_limit
+        if self.half_window is None:
+            return self.num_tokens <= self.options.dense_limit
+        return self.num_tokens - 1 <= self.half_window
 
     def arrange(self, sequence: Tensor) -> Tensor:
         """[B, n + T, ...] in the order in which the layers see it."""
@@ -141,12 +146,15 @@ def plan_windows(plan: AttentionPlan, at_once: int) -> list[Window]:
     factor, step, reach = 1, 0, 0
     if options.has_sparse:
         factor, step, reach = options.sparsity_factor, options.step, options.sparse_block_size
+    side = block if plan.half_window is None else plan.half_window
     num_sparse = step * (num_tokens // block)
     windows: list[Window] = []
     for i in range(num_tokens // block):
-        local = (max(0, (i - 1) * block), min(num_tokens, (i + 2) * block))
-        left = (max(0, (i - 1) * step - reach), max(0, (i - 1) * step))
-        right = (min(num_sparse, (i + 2) * step), min(num_sparse, (i + 2) * step + reach))
+        first, last = i * block - side, (i + 1) * block + side
+        local = (max(0, first), min(num_tokens, last))
+        ends, begins = (first // factor, last // factor) if step else (0, 0)
+        left = (max(0, ends - reach), max(0, ends))
+        right = (min(num_sparse, begins), min(num_sparse, begins + reach))
         # A sparse token may come from anywhere in its block.
         origins = [(a * factor // block * block, -(-b * factor // block) * block) for a, b in (left, right) if a < b]
         masked = not (plan.keeps_globals and all(plan.keeps_all(*span) for span in (local, *origins)))

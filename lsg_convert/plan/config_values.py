@@ -36,9 +36,10 @@ _PARTS = {  # of a width
     "d_kv", "head_dim", "num_key_value_heads",
 }  # fmt: skip
 _LENGTHS = {
-    "max_position_embeddings", "n_positions", "n_ctx", "relative_attention_max_distance", "max_length", "min_length",
-    "chunk_size_feed_forward",
+    "max_position_embeddings", "max_encoder_position_embeddings", "max_decoder_position_embeddings", "n_positions",
+    "n_ctx", "relative_attention_max_distance", "max_length", "min_length", "chunk_size_feed_forward",
 }  # fmt: skip
+_WINDOWS = {"attention_window"}
 _LABELS = {"num_labels", "_num_labels"}
 _LISTS_OF_LABELS = {"id2label", "label2id"}
 _NUMBERS = {
@@ -51,7 +52,7 @@ _FLAGS = {
     "is_decoder", "is_encoder_decoder", "add_cross_attention", "tie_word_embeddings", "tie_encoder_decoder",
     "scale_embedding", "share_encoder_decoder_embeddings", "sinusoidal_pos_embds",
     "is_gated_act", "use_task_id", "use_cache", "output_attentions", "output_hidden_states", "return_dict",
-    "torchscript",
+    "torchscript", "onnx_export",
 }  # fmt: skip
 _TEXTS = {
     "hidden_act", "activation", "activation_function", "dense_act_fn", "feed_forward_proj", "problem_type",
@@ -162,6 +163,13 @@ def _length(name: str, value: Any, config: Mapping[str, Any], bounds: _Bounds) -
     return _whole(value, 0, most, f"a number of tokens up to {most}")
 
 
+def _window(name: str, value: Any, config: Mapping[str, Any], bounds: _Bounds) -> str | None:
+    wanted = f"an even number of tokens up to {MAX_POSITIONS}, or one for each of the {bounds.layers} layers at most"
+    windows = value if isinstance(value, list) else [value]
+    even = all(_whole(each, 2, MAX_POSITIONS, wanted) is None and each % 2 == 0 for each in windows)
+    return None if even and 1 <= len(windows) <= bounds.layers else wanted
+
+
 def _labels(name: str, value: Any, config: Mapping[str, Any], bounds: _Bounds) -> str | None:
     most = max(MAX_LABELS, bounds.widest)
     return _whole(value, 0, most, f"a number of labels up to {most}")
@@ -202,6 +210,7 @@ _RULES: tuple[tuple[Collection[str], _Rule], ...] = (
     (_WIDTHS, _width),
     (_PARTS, _part),
     (_LENGTHS, _length),
+    (_WINDOWS, _window),
     (_LABELS, _labels),
     (_LISTS_OF_LABELS, _list_of_labels),
     (_NUMBERS, _number),

@@ -95,7 +95,7 @@ def configured_length(family: Family, config: Config) -> int:
     """
     complaints: list[str] = []
     encoder = dict(family.encoder_config(config))
-    field, usual = ("max_position_embeddings", 0) if family.positions else family.trained_length
+    field, usual = (family.positions_field, 0) if family.positions else family.trained_length
     rows = _positive({field: usual, **encoder}, field, complaints)
     if complaints:
         raise RequestError(f"config.json: {complaints[0]}.", "Restore the config.json that belongs to these weights.")
@@ -112,7 +112,7 @@ def _source_lengths(
 ) -> list[int]:
     """How many tokens each position table takes, or what the config says of training; adds what contradicts it."""
     lengths: list[int] = []
-    limit = _positive(config, "max_position_embeddings", complaints) if family.positions else 0
+    limit = _positive(config, family.positions_field, complaints) if family.positions else 0
     if not family.positions:
         field, usual = family.trained_length
         lengths.append(_positive({field: usual, **config}, field, complaints))
@@ -127,7 +127,7 @@ def _source_lengths(
         shape = checkpoint.tensors[name].shape
         length = (shape[0] if shape else 0) - table.offset(config)
         if length != expected or len(shape) != 2 or shape[-1] != embedding_width:
-            complaints.append(f"{name} is {list(shape)}, the config has max_position_embeddings={limit}")
+            complaints.append(f"{name} is {list(shape)}, the config has {family.positions_field}={limit}")
         lengths.append(length)
     return lengths
 

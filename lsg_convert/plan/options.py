@@ -8,7 +8,14 @@ from typing import Any, Literal, TypedDict, get_args
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.sizes import parse_size
-from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS, BackendName, LSGOptions, SparsityType
+from lsg_convert.modeling.lsg_options import (
+    MAX_GLOBAL_TOKENS,
+    AutomaticGlobals,
+    BackendName,
+    LocalAttention,
+    LSGOptions,
+    SparsityType,
+)
 from lsg_convert.plan.positions import Positions
 
 DEFAULT_MAX_LEN = 4096
@@ -39,8 +46,8 @@ class ConvertOptions:
         default=None,
         metadata=_shown(
             None,
-            f"Tokens the converted model can take. Default: {DEFAULT_MAX_LEN}; for a source that is LSG already, its "
-            "own length.",
+            f"Tokens the converted model can take. Default: {DEFAULT_MAX_LEN}; for a source that is long already (LSG, "
+            "Longformer, LED), its own length.",
         ),
     )
     block_size: int | None = field(
@@ -49,6 +56,22 @@ class ConvertOptions:
             _ATTENTION,
             "Tokens a block. A token attends to its own block and both neighbours; inputs of up to two blocks get full "
             "attention.",
+        ),
+    )
+    local_attention: LocalAttention | None = field(
+        default=None,
+        metadata=_shown(
+            _ATTENTION,
+            "What is near: block (a token's block and both neighbours) or sliding (half a window of tokens on each "
+            "side, as Longformer has it, at every length). Default: as the source has it, else block.",
+        ),
+    )
+    attention_window: int | None = field(
+        default=None,
+        metadata=_shown(
+            _ATTENTION,
+            "Tokens in the window of sliding attention, an even number. Default: as the source has it, else two "
+            "blocks.",
         ),
     )
     sparse_block_size: int | None = field(
@@ -91,6 +114,16 @@ class ConvertOptions:
         metadata=_shown(
             _GLOBALS,
             f"Learned tokens that attend to everything, as everything does to them (0 to {MAX_GLOBAL_TOKENS}).",
+        ),
+    )
+    automatic_globals: AutomaticGlobals | None = field(
+        default=None,
+        metadata=_shown(
+            _GLOBALS,
+            "Tokens of the input that are global by themselves, where no global_attention_mask is given: question "
+            "(those before the first separator; --question-global is short for it), choice (those of the text behind "
+            "it), first (the first), ends (BigBird's: the first and the last block), none. Default: as the source has "
+            "it.",
         ),
     )
     mask_first_token: bool | None = field(
@@ -201,12 +234,15 @@ class ConvertKeywords(TypedDict, total=False):
 
     max_len: int | None
     block_size: int | None
+    local_attention: LocalAttention | None
+    attention_window: int | None
     sparse_block_size: int | None
     sparsity_factor: int | None
     sparsity_type: SparsityType | None
     adaptive: bool | None
     attention_backend: BackendName | None
     num_global_tokens: int | None
+    automatic_globals: AutomaticGlobals | None
     mask_first_token: bool | None
     pool_with_global: bool | None
     pass_global_tokens_to_decoder: bool | None

@@ -6,11 +6,11 @@ This is what `--dry-run` and `inspect` print, and what `convert` carries out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import read_json_object, safe_file
+from lsg_convert.common.files import printable, read_json_object, safe_file
 from lsg_convert.families import FAMILIES, Family, family_of
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
@@ -22,6 +22,9 @@ from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.plan.target_config import target_config
 from lsg_convert.plan.tensor_plan import TensorPlan, plan_tensors
 from lsg_convert.sources.checkpoint import Checkpoint
+
+# Rules for global tokens that go by two texts, and the heads that read two.
+_HEADS_OF_RULES = {"question": "AutoModelForQuestionAnswering", "choice": "AutoModelForMultipleChoice"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Plan:
     @property
     def keeps_attention(self) -> bool:
         """Whether attention is the source's own at every length: a long one, with nothing changed."""
-        return bool(self.own_attention) and not _changed(self.lsg, self.own_attention)
+        return not self.is_lsg_source and bool(self.own_attention) and not _changed(self.lsg, self.own_attention)
 
     @property
     def exact_limit(self) -> int:
@@ -118,13 +121,14 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     layout = find_layout(checkpoint, family)
     is_lsg_source = layout.global_embeddings in checkpoint.tensors
     bos = opens_with_bos(checkpoint, family)
-    own = family.own_attention(family.encoder_config(config))
+    architecture, said = choose_architecture(checkpoint, family, options.architecture)
+    notes += said
+    own = _own_options(family, architecture, config)
     stands_in = bos and family.global_can_be_bos and not own
     lsg = _lsg_options(family, config, options, {} if is_lsg_source else own, is_lsg_source, stands_in)
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source or bool(own))
-    architecture, said = choose_architecture(checkpoint, family, options.architecture)
-    notes += said
+    _check_automatic_globals(family, architecture, options)
     if family.encoder_config(config).get("is_decoder"):
         raise RequestError(
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
@@ -164,6 +168,24 @@ def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
     return family.opens_with_bos or bool(classes & {*family.bos_tokenizers})
 
 
+def _own_options(family: Family, architecture: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The options with which attention is the source's own, of a source that is long by itself; else none.
+
+    Raises:
+        RequestError: the source's configuration contradicts itself.
+    """
+    if family.source_options is None:
+        return {}
+    own = dict(family.source_options(family.encoder_config(config), architecture))
+    try:
+        LSGOptions(**own).validate()
+    except (TypeError, ValueError) as error:
+        raise RequestError(
+            f"config.json: {printable(error)}", "Restore the config.json that belongs to these weights."
+        ) from error
+    return own
+
+
 def _lsg_options(
     family: Family,
     config: dict[str, Any],
@@ -177,11 +199,11 @@ def _lsg_options(
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
     # And a global that stands in for nothing changes every output until it is trained.
     if not is_lsg_source:
-        source["num_global_tokens"] = int(global_is_bos)
+        source.setdefault("num_global_tokens", int(global_is_bos))
     source.setdefault("mask_first_token", global_is_bos)
     source.setdefault("pool_with_global", global_is_bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
-    lsg = options.lsg_options(source)
+    lsg = _with_windows(options.lsg_options(source), options, family.encoder_config(config)[family.num_layers])
     heads = family.encoder_config(config).get(family.num_heads)
     try:
         lsg.validate(heads if isinstance(heads, int) else None)
@@ -206,7 +228,7 @@ def _notes(options: ConvertOptions, lsg: LSGOptions, own: Mapping[str, Any], is_
             "Add some (--num-global-tokens 16) if the model is to be trained further"
         )
     changed = _changed(lsg, own)
-    if changed:
+    if changed and not is_lsg_source:
         limit = _exact_limit(lsg, own)
         notes.append(
             f"attention is no longer the source's own ({'; '.join(changed)}): above {limit} tokens outputs differ from "
@@ -221,14 +243,53 @@ def _exact_limit(lsg: LSGOptions, own: Mapping[str, Any]) -> int:
 
 def _changed(lsg: LSGOptions, own: Mapping[str, Any]) -> list[str]:
     """What makes attention another than the source's own, where that is known as the options `own`."""
-    kept = {**own, "num_global_tokens": 0} if own else {}
-    return [f"{name} is {getattr(lsg, name)}, not {kept[name]}" for name in kept if getattr(lsg, name) != kept[name]]
+    kept = {name: getattr(LSGOptions(**own), name) for name in own}
+    return [
+        f"{name} is {getattr(lsg, name)}, not {value}" for name, value in kept.items() if getattr(lsg, name) != value
+    ]
 
 
-def _max_len(options: ConvertOptions, source_max_len: int, is_long_source: bool) -> int:
+def _with_windows(lsg: LSGOptions, options: ConvertOptions, num_layers: int) -> LSGOptions:
+    """The options with a window of each layer, where attention is sliding.
+
+    Raises:
+        RequestError: there are others than layers, or attention is not sliding and a window was asked for.
+    """
+    if lsg.local_attention == "block":
+        if options.attention_window is not None:
+            raise RequestError(
+                f"--attention-window {options.attention_window} is for sliding attention, and this is by blocks.",
+                "Add --local-attention sliding, or give --block-size.",
+            )
+        return lsg
+    windows = lsg.attention_window or (2 * lsg.block_size,)
+    windows = windows * num_layers if len(windows) == 1 else windows
+    if len(windows) != num_layers:
+        raise RequestError(
+            f"config.json has {len(windows)} values of attention_window, and the model {num_layers} layers.",
+            "Restore the config.json that belongs to these weights.",
+        )
+    return replace(lsg, attention_window=windows)
+
+
+def _check_automatic_globals(family: Family, architecture: str, options: ConvertOptions) -> None:
+    """Raise RequestError where a rule is asked for that is not the family's, or needs a head for two texts."""
+    rule = options.automatic_globals
+    if rule == "ends" and not family.knows_global_ends:
+        able = ", ".join(sorted(name for name, each in FAMILIES.items() if each.knows_global_ends))
+        raise RequestError(f"--automatic-globals ends is for {able}; this is {family.title}.", "Leave it out.")
+    wanted = _HEADS_OF_RULES.get(rule or "")
+    if wanted is not None and family.heads[architecture].auto_class != wanted:
+        raise RequestError(
+            f"--automatic-globals {rule} is for models that read two texts ({wanted}); this one is a {architecture}.",
+            "Leave it out, or name such a class with --architecture.",
+        )
+
+
+def _max_len(options: ConvertOptions, source_max_len: int, is_long: bool) -> int:
     max_len = options.max_len
     if max_len is None:
-        max_len = source_max_len if is_long_source else max(DEFAULT_MAX_LEN, source_max_len)
+        max_len = source_max_len if is_long else max(DEFAULT_MAX_LEN, source_max_len)
     if max_len < source_max_len:
         raise RequestError(
             f"--max-len {max_len} is below the source's own {source_max_len} tokens.",

@@ -28,7 +28,7 @@ def target_config(
     # What a config that does not say means; 5.0.0 knows no default for some families, and ties nothing then.
     encoder.setdefault("tie_word_embeddings", True)
     if family.positions:
-        encoder["max_position_embeddings"] = max_len + family.config_positions_offset(encoder)
+        encoder[family.positions_field] = max_len + family.config_positions_offset(encoder)
     else:
         encoder[family.trained_length[0]] = max_len
     if dtype != "keep":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+_PAIR = ("A question?", "A text.")
 _PROBE = "A short text, 12 words long: the tokenizer turns it into numbers. Ça va? 好的。\n\tEnd"
 
 
@@ -72,6 +73,7 @@ def _by_library(folder: Path, question: dict[str, Any], texts: list[str]) -> dic
         "input_names": list(tokenizer.model_input_names),
         "roles": {role: getattr(tokenizer, f"{role}_token_id", None) for role in ROLES},
         "tokens": {token: vocabulary.get(token) for token in question["tokens"]},
+        "pair": list(tokenizer(*_PAIR)["input_ids"]),
     }
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 TARGET_TOKENS = 24
+QUESTION = "Who?"
 _TAKE_TARGETS = ("AutoModel", "AutoModelForSeq2SeqLM")  # other heads of seq2seq models shift the input themselves
 
 
@@ -46,7 +47,8 @@ class Inputs:
     """Makes batches of `text` for models of one kind, by their `tokenizer`.
 
     `rows` are those of the word embeddings, where they are known; `decoder_start` is the token that a decoder begins
-    with, None for models that take no decoder inputs; `as_choices` is how heads for multiple choice want them.
+    with, None for models that take no decoder inputs; `as_choices` is how heads for multiple choice want them; with
+    `after_question` every text stands behind `QUESTION`, as the tokenizer sets a pair.
     """
 
     tokenizer: Any
@@ -54,6 +56,7 @@ class Inputs:
     rows: int | None = None
     decoder_start: int | None = None
     as_choices: bool = False
+    after_question: bool = False
     device: str = "cpu"
     _contents: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
 
@@ -96,12 +99,12 @@ class Inputs:
         return name, (ids * (max(count, 0) // len(ids) + 1))[: max(count, 0)]
 
     def frame(self, content: list[int]) -> list[int]:
-        """`content` between the special tokens that the tokenizer puts around a text."""
+        """`content` between what the tokenizer puts around a text: special tokens, and a question if there is one."""
         return [*self.prefix, *content, *self.suffix]
 
     @property
     def prefix(self) -> list[int]:
-        """Special tokens before a text."""
+        """The tokens before a text."""
         return self._special[0]
 
     @property
@@ -117,9 +120,9 @@ class Inputs:
     @cached_property
     def _special(self) -> tuple[list[int], list[int]]:
         text = self.text.starting_with(0)[1][:200]
-        framed = list(self.tokenizer(text)["input_ids"])
+        framed = list(self.tokenizer(*[QUESTION] * self.after_question, text)["input_ids"])
         plain = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        for start in range(len(framed) - len(plain) + 1):
+        for start in reversed(range(len(framed) - len(plain) + 1)):
             if framed[start : start + len(plain)] == plain:
                 return framed[:start], framed[start + len(plain) :]
         return [], []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lsg_convert.modeling.lsg_options import SEPARATED
 from lsg_convert.verification.check import Check
 from lsg_convert.verification.compute import encoder_states
 from lsg_convert.verification.inputs import Batch
@@ -28,7 +30,8 @@ _MOST_LAYERS = 6  # the definition is slow; of deeper models, layers spread from
 class WantedPlan(NamedTuple):
     """The keys that may be attended to, made from the inputs and not by the folder's code, in the layers' order.
 
-    keep: bool [rows, G + T]. marked: bool [rows, T], the tokens that `global_attention_mask` marks, None where none is.
+    keep: bool [rows, G + T]. marked: bool [rows, T], the tokens that are global, None where none is.
+    half_window: tokens on each side that a token attends to, None where it attends to blocks.
     """
 
     options: LSGOptions
@@ -36,6 +39,7 @@ class WantedPlan(NamedTuple):
     num_globals: int
     num_tokens: int
     marked: torch.Tensor | None = None
+    half_window: int | None = None
 
 
 class KernelParity(Check):
@@ -145,12 +149,22 @@ def compared_attention(layers: dict[str, Any], batch: Batch, options: LSGOptions
     plan = wanted_plan(batch, options)
     shipped = {name: layer.attention for name, layer in layers.items()}
     for name, layer in layers.items():
-        layer.attention = _Compared(name, shipped[name], plan, differences)
+        layer.attention = _Compared(
+            name, shipped[name], plan._replace(half_window=_half_window(name, options)), differences
+        )
     try:
         yield differences
     finally:
         for name, layer in layers.items():
             layer.attention = shipped[name]
+
+
+def _half_window(layer: str, options: LSGOptions) -> int | None:
+    """How many tokens on each side a token attends to, in the layer of this name."""
+    if options.local_attention != "sliding":
+        return None
+    windows, number = options.attention_window or (2 * options.block_size,), re.search(r"\d+", layer)
+    return windows[int(number[0]) if number and len(windows) > 1 else 0] // 2
 
 
 def wanted_plan(batch: Batch, options: LSGOptions) -> WantedPlan:
@@ -167,7 +181,7 @@ def wanted_plan(batch: Batch, options: LSGOptions) -> WantedPlan:
     keep = functional.pad(functional.pad(tokens, (0, padding), value=False), (options.num_global_tokens, 0), value=True)
     if options.num_global_tokens and options.mask_first_token:
         keep[:, 0] = replaced
-    marked = None if batch.marked is None else functional.pad(batch.marked & tokens, (0, padding))
+    marked = functional.pad(_global_tokens(batch, options) & tokens, (0, padding))
     plan = WantedPlan(options, keep, options.num_global_tokens, length + padding, marked)
     return _with_global_ends(plan) if options.automatic_globals == "ends" and length > options.dense_limit else plan
 
@@ -181,6 +195,24 @@ def _with_global_ends(plan: WantedPlan) -> WantedPlan:
     marked = None if plan.marked is None else plan.marked[:, order[2 * end :]]
     num_globals, num_tokens = plan.num_globals + 2 * end, plan.num_tokens - 2 * end
     return WantedPlan(plan.options, plan.keep[:, keep], num_globals, num_tokens, marked)
+
+
+def _global_tokens(batch: Batch, options: LSGOptions) -> torch.Tensor:
+    """The tokens that are marked as global; where none is, those that are global by themselves: bool [rows, T]."""
+    import torch
+
+    if batch.marked is not None:
+        return batch.marked & batch.mask.bool()
+    marked = torch.zeros_like(batch.ids, dtype=torch.bool)
+    for row, ids in enumerate(batch.ids.tolist()):
+        end = ids.index(options.separator_token_id) if options.automatic_globals in SEPARATED else 1
+        if options.automatic_globals == "choice":
+            while ids[end] == options.separator_token_id:
+                end += 1
+            marked[row, end:] = True
+        elif options.automatic_globals not in ("none", "ends"):
+            marked[row, :end] = True
+    return marked & batch.mask.bool()
 
 
 class _Compared:

@@ -22,8 +22,12 @@ def window_lengths(options: LSGOptions, limit: int) -> list[int]:
     The last is long enough for a block with sparse tokens on both sides.
     """
     block = options.block_size
+    if options.local_attention == "sliding":
+        side = -(-max(options.attention_window or (2 * block,)) // 2 // block) - 1  # blocks beyond the neighbours
+    else:
+        side = 0
     reach = -(-options.sparse_block_size * options.sparsity_factor // block) if options.has_sparse else 0
-    whole = (1 + 2 * min(reach, 3)) * block + options.dense_limit
+    whole = (1 + 2 * (side + min(reach, 3))) * block + max(options.dense_limit, 2 * block)
     lengths = [options.dense_limit + 1, whole - block // 2 - 1, whole]
     return [length for length in _within(lengths, limit) if length > options.dense_limit]
 

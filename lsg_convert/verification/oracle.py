@@ -49,16 +49,16 @@ def dense_lsg_attention(
     position = torch.arange(-num_globals, num_tokens, device=key.device).expand(batch, heads, -1)
     dead = masked[:, None].expand(-1, heads, -1)
     attends = torch.ones(batch, length, length, dtype=torch.bool, device=key.device)
-    in_blocks = length - options.num_global_tokens > _dense_limit(options)
+    in_blocks = plan.half_window is not None or length - options.num_global_tokens > _dense_limit(options)
     if in_blocks:
         is_global = _which_are_global(plan, masked)
-        attends = _local_and_global(num_globals, num_tokens, options.block_size, key.device)
+        attends = _local_and_global(num_globals, num_tokens, options.block_size, plan.half_window, key.device)
         attends = attends | is_global[:, None] | is_global[..., None]
         if options.sparsity_type != "none" and options.sparse_block_size and options.sparsity_factor:
             tokens = slice(num_globals, None)
             others = (masked[:, tokens], is_global[:, tokens])
             sparse = _sparse_tokens(query[:, :, tokens], key[:, :, tokens], *others, options, scale)
-            attends_to_sparse = _attends_to_sparse(num_globals, num_tokens, options, key.device)
+            attends_to_sparse = _attends_to_sparse(num_globals, num_tokens, options, plan.half_window, key.device)
             attends = torch.cat([attends, attends_to_sparse & ~is_global[..., None]], dim=2)
             all_keys = torch.cat([key, sparse.weight @ key[:, :, tokens]], dim=2)
             all_values = torch.cat([value, sparse.weight @ value[:, :, tokens]], dim=2)
@@ -102,24 +102,30 @@ def _which_are_global(plan: Any, masked: Tensor) -> Tensor:
     return is_global
 
 
-def _local_and_global(num_globals: int, num_tokens: int, block: int, device: torch.device) -> Tensor:
+def _local_and_global(
+    num_globals: int, num_tokens: int, block: int, half_window: int | None, device: torch.device
+) -> Tensor:
     """Which of [globals | tokens] each of [globals | tokens] attends to: bool [G + T, G + T]."""
     position = torch.arange(-num_globals, num_tokens, device=device)
     block_of = torch.div(position, block, rounding_mode="floor")
     near = (block_of[:, None] - block_of).abs() <= 1
+    if half_window is not None:
+        near = (position[:, None] - position).abs() <= half_window
     is_global = position < 0
     return near | is_global | is_global[:, None]
 
 
-def _attends_to_sparse(num_globals: int, num_tokens: int, options: Any, device: torch.device) -> Tensor:
+def _attends_to_sparse(
+    num_globals: int, num_tokens: int, options: Any, half_window: int | None, device: torch.device
+) -> Tensor:
     """Which sparse tokens each of [globals | tokens] attends to: bool [G + T, S]. Globals: to none."""
     step, reach = options.block_size // options.sparsity_factor, options.sparse_block_size
     attends = torch.zeros(
         num_globals + num_tokens, num_tokens // options.sparsity_factor, dtype=torch.bool, device=device
     )
     for token in range(num_tokens):
-        i = token // options.block_size
-        for first in ((i - 1) * step - reach, (i + 2) * step):
+        i, side = token // options.block_size, 1 if half_window is None else half_window // options.block_size
+        for first in ((i - side) * step - reach, (i + 1 + side) * step):
             attends[num_globals + token, max(first, 0) : max(first + reach, 0)] = True
     return attends
 

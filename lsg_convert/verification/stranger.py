@@ -23,7 +23,7 @@ from lsg_convert.folder.record import Record, RecordedSource
 from lsg_convert.verification import stranger_process
 from lsg_convert.verification.check import Check
 from lsg_convert.verification.exact_parity import WITHOUT_GLOBALS, AsShipped
-from lsg_convert.verification.inputs import TARGET_TOKENS
+from lsg_convert.verification.inputs import QUESTION, TARGET_TOKENS
 from lsg_convert.verification.lengths import dense_lengths
 from lsg_convert.verification.levels import Level
 from lsg_convert.verification.memory import RUNTIME
@@ -109,6 +109,7 @@ def _request(subject: Subject, root: Path) -> dict[str, Any]:
         "cast": None if cast == "keep" else cast,
         "texts": _texts(subject),
         "as_choices": subject.inputs.as_choices,
+        "question": QUESTION if subject.inputs.after_question else None,
         "decoder_start": subject.inputs.decoder_start,
         "targets": TARGET_TOKENS,
         "snippets": card_snippets(subject.record, folder),

@@ -133,7 +133,11 @@ def _outputs(model: Any, tokenizer: Any, text: dict[str, Any], request: dict[str
 
     tokenizer.padding_side = text["padding_side"]
     padding = {"padding": True} if len(text["texts"]) > 1 else {}
-    encoded = dict(tokenizer(text["texts"], truncation=True, max_length=text["length"], return_tensors="pt", **padding))
+    texts, truncation = [text["texts"]], "longest_first"
+    if request["question"] is not None:
+        texts, truncation = [[request["question"]] * len(text["texts"]), *texts], "only_second"
+    cut = {"truncation": truncation, "max_length": text["length"], "return_tensors": "pt"}
+    encoded = dict(tokenizer(*texts, **cut, **padding))
     mask = encoded.get("attention_mask", torch.ones_like(encoded["input_ids"]))
     if request["as_choices"]:
         encoded = {name: tensor.unsqueeze(1) for name, tensor in encoded.items()}

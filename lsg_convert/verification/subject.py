@@ -12,6 +12,7 @@ from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.auxiliary_files import has_tokenizer
+from lsg_convert.modeling.lsg_options import SEPARATED
 from lsg_convert.verification import loading
 from lsg_convert.verification.facts import Facts
 from lsg_convert.verification.inputs import Inputs, takes_targets
@@ -137,6 +138,7 @@ class Subject(Facts):
             rows=rows if isinstance(rows, int) else None,
             decoder_start=self.decoder_start if takes_targets(self.family, self.architecture) else None,
             as_choices=self.auto_class == "AutoModelForMultipleChoice",
+            after_question=self.lsg.automatic_globals in SEPARATED,
             device=self.settings.device,
         )
 

@@ -78,7 +78,7 @@ def families_table() -> str:
         heads = [head.auto_class.removeprefix("AutoModel").removeprefix("For") for head in family.heads.values()]
         kinds = sorted({"sinusoids" if position.sinusoid else "learned" for position in family.positions})
         kinds += ["relative"] if family.global_bias else []
-        first = "global 0" if family.global_stands_in({}) else "kept"
+        first = "global 0" if family.global_stands_in else "kept"
         if family.bos_tokenizers:
             first += f"; global 0 with {' or '.join(family.bos_tokenizers)}"
         rows.append(
