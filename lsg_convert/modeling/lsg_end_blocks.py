@@ -90,3 +90,15 @@ class LSGEndBlocksSelfAttention(LSGSelfAttention):
     def dropout(self, plan: AttentionPlan) -> float:
         """The share of attention weights that are dropped."""
         return super().dropout(plan) if plan.is_dense or not plan.options.has_global_ends else 0.0
+
+
+def refuse_attention_type(value: str) -> None:
+    """Say what stands in for the library's `set_attention_type`.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(
+        f"set_attention_type({value!r}): here each input's length decides. For another attention load the model with "
+        'other options, such as automatic_globals="none".'
+    )

@@ -14,7 +14,7 @@ from transformers.models.bigbird_pegasus.modeling_bigbird_pegasus import (
 )
 
 from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
-from .lsg_end_blocks import EndBlocksPlan, LSGEndBlocksSelfAttention
+from .lsg_end_blocks import EndBlocksPlan, LSGEndBlocksSelfAttention, refuse_attention_type
 from .lsg_heads import LSGHead
 
 
@@ -40,8 +40,12 @@ class LSGBigBirdPegasusEncoder(LSGBartStyleEncoder, BigBirdPegasusEncoder):
 
     def attention_owners(self) -> Iterable[tuple[torch.nn.Module, str]]:
         """What holds each layer's self-attention, and under which name."""
-        self.set_attention_type("original_full")  # then it is handed the layer's attention mask
+        BigBirdPegasusEncoder.set_attention_type(self, "original_full")  # then it is handed the layer's attention mask
         return ((layer.self_attn, "self") for layer in self.layers)
+
+    def set_attention_type(self, value: str) -> None:
+        """Refused: the encoder would be left without LSG attention."""
+        refuse_attention_type(value)
 
 
 class LSGBigBirdPegasusModel(LSGBartStyleModel, BigBirdPegasusModel):

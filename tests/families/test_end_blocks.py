@@ -115,6 +115,14 @@ def test_marked_tokens_and_globals_besides(pair: MakePair, model_type: str, arch
     assert (ours - unmarked).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize(("model_type", "architecture"), USUAL_BIRDS)
+def test_the_librarys_switch_is_refused(pair: MakePair, model_type: str, architecture: str) -> None:
+    made = pair(model_type, architecture)
+    encoder = made.converted.get_encoder() if made.family.is_seq2seq else made.converted.base_model
+    with pytest.raises(ValueError, match="each input's length decides"):
+        encoder.set_attention_type("block_sparse")
+
+
 @torch.no_grad()
 def test_generation(pair: MakePair) -> None:
     made = pair("bigbird_pegasus", "BigBirdPegasusForConditionalGeneration")
