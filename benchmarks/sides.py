@@ -85,6 +85,26 @@ def _longformer(**options: Any) -> Any:
     return LongformerModel(LongformerConfig(max_position_embeddings=LONGEST + 2, **settings))
 
 
+def _lsg_longformer(**options: Any) -> Any:
+    sys.path.insert(0, str(ROOT))
+    from lsg_convert.families.longformer import FAMILY
+    from lsg_convert.modeling.modeling_lsg_longformer import LSGLongformerConfig, LSGLongformerModel
+
+    settings = {**_BERT_LIKE, "attention_window": 512}
+    settings |= {**FAMILY.source_options(settings, FAMILY.base_class), **options}
+    return LSGLongformerModel(LSGLongformerConfig(max_position_embeddings=LONGEST + 2, **settings))
+
+
+def _lsg_led(**options: Any) -> Any:
+    sys.path.insert(0, str(ROOT))
+    from lsg_convert.families.led import FAMILY
+    from lsg_convert.modeling.modeling_lsg_led import LSGLEDConfig, LSGLEDForConditionalGeneration
+
+    settings = {**_BART_LIKE, "attention_window": 512, "max_encoder_position_embeddings": LONGEST}
+    settings |= {**FAMILY.source_options(settings, FAMILY.base_class), **options}
+    return LSGLEDForConditionalGeneration(LSGLEDConfig(**settings))
+
+
 def _led(**options: Any) -> Any:
     from transformers import LEDConfig, LEDForConditionalGeneration
 
@@ -138,6 +158,8 @@ SIDES: dict[str, Callable[..., Any]] = {
     "t5": _t5,
     "longformer": _longformer,
     "led": _led,
+    "lsg-longformer": _lsg_longformer,
+    "lsg-led": _lsg_led,
     "bigbird": _bigbird,
     "lsg-bigbird": _lsg_bigbird,
     "longt5": _longt5,

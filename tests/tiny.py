@@ -112,7 +112,7 @@ FAMILIES: dict[str, TinyFamily] = {
     ),
     "led": TinyFamily(
         "bart", "LEDForConditionalGeneration",
-        {**_ENCODER_DECODER, "attention_window": [32, 16], "max_decoder_position_embeddings": 48},
+        {**_ENCODER_DECODER, "attention_window": [32, 16], "max_decoder_position_embeddings": 128},
         "max_encoder_position_embeddings",
     ),
     "plbart": TinyFamily("general-unigram", "PLBartForConditionalGeneration", _ENCODER_DECODER),

@@ -189,6 +189,9 @@ class LSGEncoderOutput(BaseModelOutput):
         """What the library's output is as a tuple."""
         return tuple(value for name, value in self.items() if name != "opening_rows")
 
+    def __len__(self) -> int:
+        return len(self.to_tuple())  # by which the library's models take it apart
+
 
 def check_length(num_tokens: int, max_tokens: int) -> None:
     """Say that an input is too long before an index error does.

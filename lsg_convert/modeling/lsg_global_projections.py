@@ -1,7 +1,8 @@
 """Global tokens with projections of their own (Longformer, arXiv 2004.05150).
 
 What attends to a marked token sees its usual key and value. What a marked token itself attends with are further
-projections: of its query, and of the keys and values of all tokens.
+projections: of its query, and of the keys and values of all tokens. Padding gets no context at all, which shows in
+losses over all positions, such as that of question answering.
 """
 
 from typing import Any
@@ -28,6 +29,9 @@ class LSGGlobalSelfAttention(LSGSelfAttention):
     def attend(self, hidden_states: Tensor, plan: AttentionPlan, position_bias: Any = None) -> Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
         context = super().attend(hidden_states, plan, position_bias)
+        if plan.no_padding is not None:
+            no_padding = functional.pad(plan.no_padding, (plan.num_globals, 0), value=True)
+            context = context.masked_fill(~no_padding[..., None], 0.0)
         inner = plan.with_marked
         if inner is None or inner.marked is None or inner.marked_position is None:
             return context

@@ -39,6 +39,7 @@ class AttentionPlan:
     Attributes:
         keep: bool [B or 1, G + T], None when all keys are kept.
         keeps_globals: whether the globals are known to be kept in every row.
+        no_padding: bool [B, T], False where a token is padding; None when none is.
         padded: whether more than the first token may be masked.
         with_marked: the plan of [globals | marked tokens | tokens], if tokens are marked above the dense limit.
         half_window: how many tokens on each side a token attends to; None where it attends to blocks.
@@ -70,6 +71,7 @@ class AttentionPlan:
         self.num_globals = options.num_global_tokens
         self.device = device
         self.padded = tokens is not None
+        self.no_padding = tokens
         self.half_window = options.half_window(0)
         self.plans_of_others: dict[int | None, AttentionPlan] = {}
         self.opening_rows = opening_rows

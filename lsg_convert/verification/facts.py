@@ -92,6 +92,14 @@ class Facts:
         """The Auto class that loads it."""
         return self.family.heads[self.architecture].auto_class
 
+    @cached_property
+    def is_exact_at_every_length(self) -> bool:
+        """Whether the folder's model attends as its source does, however long the input is."""
+        if self.record.is_lsg_source or self.source is None or not self.plan.own_attention:
+            return False
+        own = LSGOptions(**self.plan.own_attention)
+        return all(getattr(self.lsg, name) == getattr(own, name) for name in self.plan.own_attention)
+
     def source_has(self, name: str) -> bool:
         """Whether the source has weights for a parameter of the model, with the base model's prefix or without."""
         tensors = self.source_weights.tensors.keys() | self.source_weights.aliases.keys()

@@ -124,7 +124,7 @@ class LanguageModelLoss(Check):
         short = "with dense attention, the same weights" if subject.own_weights else "source"
         measured += f"{short} {found.source:.3f} at {found.source_tokens:,}"
         problem, tolerance, passed = None if finite else "not finite", None, None if finite else False
-        if finite and subject.plan.keeps_attention and found.long_tokens == found.source_tokens:
+        if finite and subject.is_exact_at_every_length and found.long_tokens == found.source_tokens:
             tolerance = f"{subject.settings.tolerance:.0e}"
             passed = abs(found.long - found.source) <= subject.settings.tolerance
             problem = None if passed else "attention is the source's own, but the loss is not"

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from lsg_convert import convert
 from lsg_convert.families import FAMILIES, Family
 from lsg_convert.folder.model_loading import keep_attention_type
+from lsg_convert.modeling.lsg_options import SEPARATED
 from lsg_convert.plan.plan import Plan
 from tests.tiny import FAMILIES as TINY
 from tests.tiny import make_checkpoint
@@ -116,6 +117,8 @@ class Pair:
         ids[:, -1] = framed[-1] if end is None else end
         if self.plan.opens_with_bos:
             ids[:, 0] = framed[0]
+        if self.plan.lsg.automatic_globals in SEPARATED and length > 7:
+            ids[:, 5:7] = self.plan.lsg.separator_token_id
         return ids
 
 

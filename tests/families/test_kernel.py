@@ -11,7 +11,7 @@ import torch
 
 from lsg_convert.verification.oracle import dense_lsg_attention
 from tests.close import assert_close
-from tests.families.pairs import TOLERANCE, USUAL, Pair
+from tests.families.pairs import BLOCK_SIZE, TOLERANCE, USUAL, Pair
 
 MakePair = Callable[..., Pair]
 SELECTIONS = ("norm", "pooling", "bos_pooling", "stride", "block_stride", "none")
@@ -32,7 +32,9 @@ def test_blocks_equal_the_oracle(pair: MakePair, number: int, model_type: str, a
     made = pair(model_type, architecture)
     # Every family meets two of the selections, every selection meets many families.
     for selection in (SELECTIONS[number % 6], SELECTIONS[(number + 3) % 6]):
-        options = {"sparsity_type": selection, "num_global_tokens": 3, "sparsity_factor": 4}
+        options: dict[str, Any] = {"sparsity_type": selection, "num_global_tokens": 3, "sparsity_factor": 4}
+        if made.plan.lsg.local_attention == "sliding":
+            options["attention_window"] = [2 * BLOCK_SIZE, 4 * BLOCK_SIZE]
         blocks, dense = made.load(**options), made.load(**options)
         assert use_oracle(dense) > 0
         for length, padded in ((64, False), (51, True)):

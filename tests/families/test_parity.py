@@ -67,6 +67,8 @@ def test_inputs_embeds(pair: MakePair, model_type: str, architecture: str) -> No
     inputs = made.inputs(20)
     if not made.accepts("inputs_embeds") or (made.family.is_seq2seq and "SequenceClassification" in architecture):
         pytest.skip("the library's head takes none")
+    if made.plan.lsg.automatic_globals == "first":
+        pytest.skip("the library's head marks the first of the ids, and there are none")
     words = made.source.get_input_embeddings()
     inputs["inputs_embeds"] = words(inputs.pop("input_ids")).detach()
     assert_same(*both(made, **inputs), made.num_globals_in_encoder_states)
