@@ -1,5 +1,6 @@
 """BigBird-Pegasus with LSG attention in its encoder. Load with `trust_remote_code=True`; the rest is the library's."""
 
+import copy
 from collections.abc import Iterable
 
 import torch
@@ -41,6 +42,10 @@ class LSGBigBirdPegasusEncoder(LSGBartStyleEncoder, BigBirdPegasusEncoder):
     def attention_owners(self) -> Iterable[tuple[torch.nn.Module, str]]:
         """What holds each layer's self-attention, and under which name."""
         BigBirdPegasusEncoder.set_attention_type(self, "original_full")  # then it is handed the layer's attention mask
+        full = copy.copy(self.config)
+        full.attention_type = "original_full"
+        for layer in self.layers:
+            layer.self_attn.config = full  # 4.48 asks there
         return ((layer.self_attn, "self") for layer in self.layers)
 
     def set_attention_type(self, value: str) -> None:
