@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any
 
 from .bert_style import bert_style_heads, encoder_family
+from .big_bird_style import end_blocks
 from .family import Config, Head
-
-
-def end_blocks(config: Config, architecture: str) -> dict[str, Any]:
-    """Its block-sparse attention as LSG options; none where it is full: it is then converted as BERT is."""
-    if config.get("attention_type", "block_sparse") != "block_sparse":
-        return {}
-    return {
-        "automatic_globals": "ends",
-        "block_size": config.get("block_size", 64),
-        "num_random_blocks": config.get("num_random_blocks", 3),
-        "sparsity_type": "none",
-        "num_global_tokens": 0,
-        "mask_first_token": False,
-        "pool_with_global": False,
-    }
 
 
 def _scaled_by_width(config: Config) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 
 from .bart_style import bart_style_family, bart_style_heads
-from .big_bird import end_blocks
+from .big_bird_style import end_blocks
 from .family import Config
 
 

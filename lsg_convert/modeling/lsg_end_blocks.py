@@ -92,13 +92,32 @@ class LSGEndBlocksSelfAttention(LSGSelfAttention):
         return super().dropout(plan) if plan.is_dense or not plan.options.has_global_ends else 0.0
 
 
-def refuse_attention_type(value: str) -> None:
-    """Say what stands in for the library's `set_attention_type`.
+class EndBlocksEncoder:
+    """Mixed in before a library encoder that has BigBird's attention."""
 
-    Raises:
-        ValueError: always.
-    """
-    raise ValueError(
-        f"set_attention_type({value!r}): here each input's length decides. For another attention load the model with "
-        'other options, such as automatic_globals="none".'
-    )
+    self_attention = LSGEndBlocksSelfAttention
+    attention_plan = EndBlocksPlan
+
+    def is_decoder(self) -> bool:
+        """Whether the model is to be the library's own, dense and causal."""
+        parent: Any = super()
+        return hasattr(parent, "is_decoder") and parent.is_decoder()
+
+    def attend_fully(self) -> None:
+        """Let the library's layers have full attention: only then they hand on their attention mask, which LSG needs."""
+        parent: Any = super()
+        parent.set_attention_type("original_full")
+
+    def set_attention_type(self, value: str) -> None:
+        """The library's, of a decoder.
+
+        Raises:
+            ValueError: it is an encoder, which would be left without LSG attention.
+        """
+        if not self.is_decoder():
+            raise ValueError(
+                f"set_attention_type({value!r}): here each input's length decides. For another attention load the "
+                'model with other options, such as automatic_globals="none".'
+            )
+        parent: Any = super()
+        parent.set_attention_type(value)

@@ -16,7 +16,7 @@ from transformers.models.big_bird.modeling_big_bird import (
 )
 
 from .lsg_bert_style import LSGBertStyleModel
-from .lsg_end_blocks import EndBlocksPlan, LSGEndBlocksSelfAttention, refuse_attention_type
+from .lsg_end_blocks import EndBlocksEncoder
 from .lsg_heads import LSGHead
 
 
@@ -27,33 +27,21 @@ class LSGBigBirdConfig(BigBirdConfig):
     _auto_class = "AutoConfig"
 
 
-class LSGBigBirdModel(LSGBertStyleModel, BigBirdModel):
+class LSGBigBirdModel(EndBlocksEncoder, LSGBertStyleModel, BigBirdModel):
     """BigBird's encoder."""
 
     config_class = LSGBigBirdConfig
     _auto_class = "AutoModel"
-    self_attention = LSGEndBlocksSelfAttention
-    attention_plan = EndBlocksPlan
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         if self.is_decoder():
-            BigBirdModel.set_attention_type(self, "original_full")  # a decoder's blocks would look both ways
+            self.attend_fully()  # a decoder's blocks would look both ways
 
     def make_layers_lsg(self) -> None:
         """Replace the self-attention of every layer."""
-        BigBirdModel.set_attention_type(self, "original_full")  # then layers hand on their attention mask
+        self.attend_fully()
         super().make_layers_lsg()
-
-    def set_attention_type(self, value: str) -> None:
-        """The library's, of a decoder.
-
-        Raises:
-            ValueError: it is an encoder, which would be left without LSG attention.
-        """
-        if not self.is_decoder():
-            refuse_attention_type(value)
-        super().set_attention_type(value)
 
     def run_pooler(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """The first token, projected."""

@@ -15,7 +15,7 @@ from transformers.models.bigbird_pegasus.modeling_bigbird_pegasus import (
 )
 
 from .lsg_bart_style import LSGBartStyleEncoder, LSGBartStyleModel
-from .lsg_end_blocks import EndBlocksPlan, LSGEndBlocksSelfAttention, refuse_attention_type
+from .lsg_end_blocks import EndBlocksEncoder
 from .lsg_heads import LSGHead
 
 
@@ -26,12 +26,10 @@ class LSGBigBirdPegasusConfig(BigBirdPegasusConfig):
     _auto_class = "AutoConfig"
 
 
-class LSGBigBirdPegasusEncoder(LSGBartStyleEncoder, BigBirdPegasusEncoder):
+class LSGBigBirdPegasusEncoder(EndBlocksEncoder, LSGBartStyleEncoder, BigBirdPegasusEncoder):
     """BigBird-Pegasus's encoder."""
 
     config_class = LSGBigBirdPegasusConfig
-    self_attention = LSGEndBlocksSelfAttention
-    attention_plan = EndBlocksPlan
     attention_projections = ("query", "key", "value")
 
     embedding_norm = None
@@ -41,16 +39,12 @@ class LSGBigBirdPegasusEncoder(LSGBartStyleEncoder, BigBirdPegasusEncoder):
 
     def attention_owners(self) -> Iterable[tuple[torch.nn.Module, str]]:
         """What holds each layer's self-attention, and under which name."""
-        BigBirdPegasusEncoder.set_attention_type(self, "original_full")  # then it is handed the layer's attention mask
+        self.attend_fully()
         full = copy.copy(self.config)
         full.attention_type = "original_full"
         for layer in self.layers:
             layer.self_attn.config = full  # 4.48 asks there
         return ((layer.self_attn, "self") for layer in self.layers)
-
-    def set_attention_type(self, value: str) -> None:
-        """Refused: the encoder would be left without LSG attention."""
-        refuse_attention_type(value)
 
 
 class LSGBigBirdPegasusModel(LSGBartStyleModel, BigBirdPegasusModel):
