@@ -92,7 +92,7 @@ def source_text(source: Mapping[str, Any]) -> str:
 def attention_text(lsg: Mapping[str, Any]) -> str:
     """Return the attention's settings in words."""
     text = f"blocks of {lsg['block_size']} tokens"
-    if lsg["local_attention"] == "sliding":
+    if lsg.get("local_attention") == "sliding":
         windows = sorted({*lsg["attention_window"]})
         text = f"sliding windows of {' to '.join(str(each) for each in {windows[0]: 0, windows[-1]: 0})} tokens"
     if lsg["sparsity_type"] == "none" or not lsg["sparse_block_size"] or not lsg["sparsity_factor"]:
@@ -106,9 +106,9 @@ def attention_text(lsg: Mapping[str, Any]) -> str:
 
 def globals_text(lsg: Mapping[str, Any], global_init: str) -> str:
     """Return the settings of the global tokens in words."""
-    count = lsg["num_global_tokens"]
+    count, rule = lsg["num_global_tokens"], lsg.get("automatic_globals", "none")
     if count == 0:
-        return "none"
+        return "none" if rule == "none" else f"none learned; of the input by the rule '{rule}'"
     parts = [str(count)]
     if global_init == "keep":
         parts.append("values kept from the source")
@@ -119,6 +119,8 @@ def globals_text(lsg: Mapping[str, Any], global_init: str) -> str:
         parts.append(f"the first starts as {first}, the others as {others}" if count > 1 else f"it starts as {first}")
     if lsg["mask_first_token"]:
         parts.append("in place of the first token")
+    if rule != "none":
+        parts.append(f"and of the input by the rule '{rule}'")
     return ", ".join(parts)
 
 

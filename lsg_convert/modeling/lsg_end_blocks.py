@@ -104,7 +104,7 @@ class EndBlocksEncoder:
         return hasattr(parent, "is_decoder") and parent.is_decoder()
 
     def attend_fully(self) -> None:
-        """Let the library's layers have full attention: only then they hand on their attention mask, which LSG needs."""
+        """Let the library's layers have full attention: only then they hand on the attention mask, which LSG needs."""
         parent: Any = super()
         parent.set_attention_type("original_full")
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .lsg_eager import are_plain_float32, needs_gradients
 from .lsg_scores import mask_bias
-from .lsg_self_attention import LSGSelfAttention
+from .lsg_self_attention import LSGSelfAttention, is_watched
 from .lsg_windows import AttentionPlan
 
 GLOBAL_PROJECTIONS = ("query_global", "key_global", "value_global")
@@ -20,6 +21,9 @@ GLOBAL_PROJECTIONS = ("query_global", "key_global", "value_global")
 
 class LSGGlobalSelfAttention(LSGSelfAttention):
     """LSG self-attention in which the outputs of marked tokens come from projections of their own."""
+
+    key_global: nn.Linear
+    value_global: nn.Linear
 
     def __init__(self, source: nn.Module, *args: Any, **kwargs: Any) -> None:
         super().__init__(source, *args, **kwargs)
@@ -43,10 +47,10 @@ class LSGGlobalSelfAttention(LSGSelfAttention):
 
     def _attend_globally(self, hidden_states: Tensor, plan: AttentionPlan, rows: Tensor) -> Tensor:
         """Contexts [batch, M, width] of the tokens at rows [batch, M]: they attend to every token."""
-        inputs = (_take(hidden_states, rows), hidden_states, hidden_states)
-        query, key, value = (
-            self._heads(getattr(self, name)(given)) for name, given in zip(GLOBAL_PROJECTIONS, inputs, strict=True)
-        )
+        query = self._heads(self.query_global(_take(hidden_states, rows)))
+        if self._can_project_back(hidden_states, query):
+            return self._attend_to_states(hidden_states, query, plan)
+        key, value = self._heads(self.key_global(hidden_states)), self._heads(self.value_global(hidden_states))
         found = functional.scaled_dot_product_attention(
             query,
             key,
@@ -56,6 +60,36 @@ class LSGGlobalSelfAttention(LSGSelfAttention):
             scale=self.scale,
         )
         return found.transpose(1, 2).flatten(2)
+
+    def _can_project_back(self, hidden_states: Tensor, query: Tensor) -> bool:
+        """Whether the queries are few enough for less to compute, and nobody notices that a projection is not run."""
+        modules: list[Any] = [getattr(self, name) for name in GLOBAL_PROJECTIONS[1:]]
+        plain = all(type(module) is nn.Linear and not is_watched(module) for module in modules)
+        if not plain or (self.training and self.dropout_probability) or 2 * query.shape[2] > self.head_width:
+            return False
+        weights = [module.weight for module in modules]
+        return are_plain_float32(hidden_states, query, *weights) and not needs_gradients(hidden_states, *weights)
+
+    def _attend_to_states(self, hidden_states: Tensor, query: Tensor, plan: AttentionPlan) -> Tensor:
+        """The same, of query [batch, heads, M, head width], without keys and values of all tokens: the queries go back
+        through the projection of the keys, and what they find in the hidden states forward through that of the values.
+
+        The bias of the keys adds the same to all scores of a query, which drops out of its softmax.
+        """
+        key, value = (
+            projection.weight.unflatten(0, (self.num_heads, self.head_width))
+            for projection in (self.key_global, self.value_global)
+        )
+        found = functional.scaled_dot_product_attention(
+            (query @ key).flatten(1, 2)[:, None],
+            hidden_states[:, None],
+            hidden_states[:, None],
+            attn_mask=mask_bias(plan.every_key, query.dtype),
+            scale=self.scale,
+        )
+        found = found.view(*query.shape[:3], -1) @ value.transpose(1, 2)
+        context = found.transpose(1, 2).flatten(2)
+        return context if self.value_global.bias is None else context + self.value_global.bias
 
 
 def _take(sequence: Tensor, rows: Tensor) -> Tensor:

@@ -101,9 +101,12 @@ def _can_run_in_chunks(layer: nn.Module, hidden_states: torch.Tensor) -> bool:
         return False
     if hidden_states.shape[:2].numel() <= TOKENS_AT_ONCE:
         return False
-    return not any(
-        module._forward_hooks or module._forward_pre_hooks or hasattr(module, "_hf_hook") for module in layer.modules()
-    )
+    return not any(map(is_watched, layer.modules()))
+
+
+def is_watched(module: nn.Module) -> bool:
+    """Whether somebody else's code runs when the module does."""
+    return bool(module._forward_hooks or module._forward_pre_hooks or hasattr(module, "_hf_hook"))
 
 
 def _run_in_chunks(

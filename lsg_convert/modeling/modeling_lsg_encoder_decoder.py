@@ -34,7 +34,7 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
         if encoder is None:
             # The pair's options are its encoder's: a pair is loaded with options of its own.
             for name, value in asdict(LSGOptions.from_config(config)).items():
-                setattr(config.encoder, name, value)
+                setattr(config.encoder, name, list(value) if isinstance(value, tuple) else value)
             encoder = self.lsg_encoder(config.encoder)
         super().__init__(config, encoder, decoder)
         self.options = LSGOptions.from_config(self.config.encoder)

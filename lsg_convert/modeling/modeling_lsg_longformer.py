@@ -45,8 +45,6 @@ class LSGLongformerModel(LSGBertStyleModel, LongformerModel):
         token_type_ids: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -58,8 +56,6 @@ class LSGLongformerModel(LSGBertStyleModel, LongformerModel):
             position_ids,
             global_attention_mask=global_attention_mask,
             inputs_embeds=inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
             return_dict=True,
             **kwargs,
         )

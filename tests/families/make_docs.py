@@ -30,7 +30,8 @@ Encoders get LSG attention, decoders stay the library's own. *Positions*: learne
 length, sinusoids continue, relative positions reach any distance. *First token*: where inputs open with BOS or CLS,
 global 0 is that token at position 0 and stands in for it in the rows that open so (`mask_first_token`); elsewhere a
 conversion adds no globals unless it is asked to (`--num-global-tokens`), since they would change what the model
-computes until they are trained. *Lines*: what a family costs, its file in `families/` and its modeling
+computes until they are trained. Sources that are long already (Longformer, LED) keep their attention and their length
+([longformer.md](longformer.md)). *Lines*: what a family costs, its file in `families/` and its modeling
 file.
 """
 FIGURES = f"""

@@ -13,7 +13,7 @@ import transformers
 from lsg_convert import convert, verify
 from tests.close import GRADIENT_ROUNDING, assert_close
 from tests.families.pairs import CASES, FAMILIES, SOURCE_LENGTH, USUAL, Pair
-from tests.tiny import make_checkpoint
+from tests.tiny import make_checkpoint, make_pair
 
 MakePair = Callable[..., Pair]
 # But for those whose ends are global: they are dense up to another length, see test_end_blocks.
@@ -121,3 +121,34 @@ def test_separators_as_the_library_wants_them(pair: MakePair) -> None:
         made.source(**inputs)
     with pytest.raises(ValueError, match=r"looks for 3 separators \(token 2\).*one row has 4"):
         made.converted(**inputs)
+
+
+@torch.no_grad()
+def test_as_the_encoder_of_a_pair(tmp_path: Path) -> None:
+    folder = make_pair("longformer", "roberta", tmp_path / "source", max_positions=SOURCE_LENGTH)
+    result = convert(folder, output=tmp_path / "lsg", verify=False, block_size=16)
+    source = transformers.EncoderDecoderModel.from_pretrained(folder).eval()
+    ids = torch.randint(10, 60, (2, 50), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    mask[1, 30:] = 0
+    inputs = {"input_ids": ids, "attention_mask": mask, "global_attention_mask": marking(ids, mask, 3)}
+    ours = result.load()[0](**inputs, decoder_input_ids=ids[:, :4]).logits
+    assert_close(ours, source(**inputs, decoder_input_ids=ids[:, :4]).logits)
+
+
+@torch.no_grad()
+def test_few_globals_cost_no_keys_and_values_of_all_tokens(pair: MakePair) -> None:
+    """Without gradients few queries go back through projections; if somebody watches these, they run."""
+    made = pair("longformer", "LongformerModel")
+    model, inputs = made.load(), made.inputs(50, padded=True, labels=False)
+    calls: list[Any] = []
+    given = {**inputs, "global_attention_mask": marking(inputs["input_ids"], inputs["attention_mask"], 3)}
+    few = model(**given)[0]
+    watched = [module for name, module in model.named_modules() if name.endswith(("key_global", "value_global"))]
+    hooks = [module.register_forward_hook(lambda *_: calls.append(1)) for module in watched]
+    assert_close(few, model(**given)[0])
+    assert len(calls) == len(watched) == 4
+    for hook in hooks:
+        hook.remove()
+    with torch.enable_grad():
+        assert_close(few, model(**given)[0])
