@@ -123,7 +123,7 @@ def run_benchmark(
 
     dense_config = _configuration(Path(source)) if source and Path(source).is_dir() else config
     steps = len(lengths) * (1 + train) * 2 * (rounds + 1)
-    report = BenchReport(str(folder), describe_machine(device), dtype, rounds, _notes(attention_backend, train))
+    report = BenchReport(str(folder), describe_machine(device), dtype, rounds, _notes(config, attention_backend, train))
     estimate_benchmark(Checkpoint.open(Path(folder)), lengths, rounds, train).tell(reporter)
     with reporter.stage("Measuring", steps) as advance, _refused_backends(), libraries_quiet():
         sides = {
@@ -145,9 +145,11 @@ def run_benchmark(
     return report
 
 
-def _notes(attention_backend: str | None, train: bool) -> list[str]:
+def _notes(config: dict[str, Any], attention_backend: str | None, train: bool) -> list[str]:
     """What a reader of the figures has to know."""
-    notes = ["dense: the library's own attention (SDPA) in a model of the same size; batch 1, encoder only"]
+    long = find_family(config).source_options is not None
+    own = "the library's own long attention" if long else "the library's own attention (SDPA)"
+    notes = [f"dense: {own} in a model of the same size; batch 1, encoder only"]
     if attention_backend:
         notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
     if train:
