@@ -112,11 +112,29 @@ def _led(**options: Any) -> Any:
     return LEDForConditionalGeneration(LEDConfig(**_BART_LIKE, **settings))
 
 
+_BIGBIRD = {**_BERT_LIKE, "block_size": 64, "num_random_blocks": 3, "max_position_embeddings": LONGEST}
+
+
 def _bigbird(**options: Any) -> Any:
+    sys.path.insert(0, str(ROOT))
     from transformers import BigBirdConfig, BigBirdModel
 
-    settings = {**_BERT_LIKE, "block_size": 64, "num_random_blocks": 3, "attention_type": "block_sparse", **options}
-    return BigBirdModel(BigBirdConfig(max_position_embeddings=LONGEST, **settings))
+    from lsg_convert.folder.model_loading import keep_attention_type
+
+    # One short input would make its attention full from there on.
+    return keep_attention_type(BigBirdModel(BigBirdConfig(**{**_BIGBIRD, **options})))
+
+
+def _lsg_bigbird(**options: Any) -> Any:
+    sys.path.insert(0, str(ROOT))
+    from transformers import BigBirdConfig
+
+    from lsg_convert.families import FAMILIES
+    from lsg_convert.modeling.modeling_lsg_big_bird import LSGBigBirdModel
+
+    assert FAMILIES["big_bird"].source_options is not None
+    own = FAMILIES["big_bird"].source_options(_BIGBIRD, "BigBirdModel")
+    return LSGBigBirdModel(BigBirdConfig(**{**_BIGBIRD, **own, **options}))
 
 
 def _longt5(**options: Any) -> Any:
@@ -143,5 +161,6 @@ SIDES: dict[str, Callable[..., Any]] = {
     "lsg-longformer": _lsg_longformer,
     "lsg-led": _lsg_led,
     "bigbird": _bigbird,
+    "lsg-bigbird": _lsg_bigbird,
     "longt5": _longt5,
 }

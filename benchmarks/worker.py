@@ -53,8 +53,6 @@ def _answer(stream: Any, values: dict[str, Any]) -> None:
 
 def _call(model: Any, ids: torch.Tensor, mode: str) -> Callable[[], Any]:
     encoder = model.get_encoder() if model.config.is_encoder_decoder else model
-    if hasattr(model, "set_attention_type"):  # BigBird turns dense for a short input, and would stay so
-        model.set_attention_type("block_sparse")
 
     def forward() -> None:
         with torch.inference_mode():

@@ -28,6 +28,7 @@ class TinyFamily:
     positions_field: str | None = "max_position_embeddings"
     position_offset: int = 0
     fixed: dict[str, Any] = field(default_factory=dict)
+    conversion: dict[str, Any] = field(default_factory=dict)  # options that differ from those of the other families
 
 
 # Said aloud, because 5.0.0 ties nothing in some families whose configuration leaves it open, and other releases do.
@@ -43,6 +44,9 @@ _ENCODER_DECODER = {
 }  # fmt: skip
 _T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4,
        "num_labels": 3, "relative_attention_max_distance": 32, "relative_attention_num_buckets": 16}  # fmt: skip
+# Dense up to 36 tokens.
+_END_BLOCKS = {"block_size": 4, "num_random_blocks": 2}
+_OWN_BLOCKS = {"block_size": None}
 
 FAMILIES: dict[str, TinyFamily] = {
     "bert": TinyFamily("bert", "BertForMaskedLM", _ENCODER),
@@ -112,6 +116,13 @@ FAMILIES: dict[str, TinyFamily] = {
         "max_encoder_position_embeddings",
     ),
     "plbart": TinyFamily("general-unigram", "PLBartForConditionalGeneration", _ENCODER_DECODER),
+    "big_bird": TinyFamily(
+        "big_bird", "BigBirdForMaskedLM", {**_ENCODER, **_END_BLOCKS, "sep_token_id": 3}, conversion=_OWN_BLOCKS
+    ),
+    "bigbird_pegasus": TinyFamily(
+        "pegasus", "BigBirdPegasusForConditionalGeneration",
+        {**_ENCODER_DECODER, **_END_BLOCKS, "decoder_start_token_id": 2}, conversion=_OWN_BLOCKS,
+    ),
 }  # fmt: skip
 
 

@@ -79,6 +79,11 @@ LAYOUTS: dict[str, Layout] = {
         {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "[CLS]", "eos": "[SEP]"},
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", {"do_lower_case": True}, lowercase=True,
     ),
+    "big_bird": Layout(
+        "unigram", "BigBirdTokenizer", ("<pad>", "</s>", "<s>", "[SEP]", "[CLS]", "[MASK]", "<unk>"), (),
+        {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "<s>", "eos": "</s>"},
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1",
+    ),
     "mbart": Layout(
         "unigram", "MBartTokenizer", _BART_FIRST, (*_LANGUAGES, "<mask>"), _BART_ROLES,
         "$A </s> en_XX", "$A $B </s> en_XX", {"src_lang": "en_XX", "tgt_lang": "ro_RO"},

@@ -17,7 +17,7 @@ from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter, import_libraries
 from lsg_convert.common.quiet import libraries_quiet
 from lsg_convert.families import dense_model_type, family_of
-from lsg_convert.folder.model_loading import load_model
+from lsg_convert.folder.model_loading import keep_attention_type, load_model
 from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.plan.config_values import read_config
 from lsg_convert.plan.foreign_keys import without_foreign_keys
@@ -123,11 +123,11 @@ def run_benchmark(
 
     dense_config = _configuration(Path(source)) if source and Path(source).is_dir() else config
     steps = len(lengths) * (1 + train) * 2 * (rounds + 1)
-    report = BenchReport(str(folder), describe_machine(device), dtype, rounds, _notes(attention_backend, train))
+    report = BenchReport(str(folder), describe_machine(device), dtype, rounds, _notes(config, attention_backend, train))
     estimate_benchmark(Checkpoint.open(Path(folder)), lengths, rounds, train).tell(reporter)
     with reporter.stage("Measuring", steps) as advance, _refused_backends(), libraries_quiet():
         sides = {
-            CONVERTED: _loaded(lambda: _converted_encoder(load, dtype, device, attention_backend)),
+            CONVERTED: _loaded(lambda: _converted_encoder(load, config, dtype, device, attention_backend)),
             DENSE: _loaded(lambda: _dense_encoder(dense_config, longest, dtype, device)),
         }
         for encoder in sides.values():  # weights are mapped from their file until they are used
@@ -145,9 +145,11 @@ def run_benchmark(
     return report
 
 
-def _notes(attention_backend: str | None, train: bool) -> list[str]:
+def _notes(config: dict[str, Any], attention_backend: str | None, train: bool) -> list[str]:
     """What a reader of the figures has to know."""
-    notes = ["dense: the library's own attention (SDPA) in a model of the same size; batch 1, encoder only"]
+    long = find_family(config).source_options is not None
+    own = "the library's own long attention" if long else "the library's own attention (SDPA)"
+    notes = [f"dense: {own} in a model of the same size; batch 1, encoder only"]
     if attention_backend:
         notes.append(f"converted: loaded with attention_backend={attention_backend!r}")
     if train:
@@ -231,10 +233,12 @@ def _longest(config: dict[str, Any]) -> int:
 
 
 def _converted_encoder(
-    load: Callable[..., Any], dtype: str, device: str, attention_backend: str | None
+    load: Callable[..., Any], config: dict[str, Any], dtype: str, device: str, attention_backend: str | None
 ) -> torch.nn.Module:
-    # Random tokens have no separators, and the other side no global tokens.
-    options = {"automatic_globals": "none"} | ({"attention_backend": attention_backend} if attention_backend else {})
+    options = {"attention_backend": attention_backend} if attention_backend else {}
+    if config.get("automatic_globals") != "ends":
+        # Random tokens have no separators, and the other side no global tokens.
+        options["automatic_globals"] = "none"
     encoder: torch.nn.Module = _encoder(load(dtype, device, **options))
     return encoder
 
@@ -253,7 +257,7 @@ def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str
         plain[field] = max(plain[field], longest + 2)
     built = AutoConfig.for_model(**plain | {"model_type": dense_model_type(plain)})
     model = AutoModel.from_config(built)
-    return _encoder(model).to(device, getattr(torch, dtype)).eval()
+    return _encoder(keep_attention_type(model)).to(device, getattr(torch, dtype)).eval()
 
 
 def _encoder(model: Any) -> Any:

@@ -209,7 +209,7 @@ def family_as_dict(family: Any) -> dict[str, Any]:
         "limits": {
             "max_len": MAX_MAX_LEN,
             "positions": " and ".join(sorted(kinds)) or "relative",
-            "first_token": "global" if family.opens_with_bos and family.global_can_be_bos else "kept",
+            "first_token": "global" if family.global_stands_in else "kept",
             "decoder": "the library's own" if family.is_seq2seq else None,
         },
     }

@@ -7,6 +7,8 @@ from . import (
     bart,
     bert,
     bert_generation,
+    big_bird,
+    bigbird_pegasus,
     blenderbot,
     blenderbot_small,
     camembert,
@@ -60,6 +62,8 @@ _MODULES = (
     plbart,
     longformer,
     led,
+    big_bird,
+    bigbird_pegasus,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}

@@ -75,8 +75,9 @@ class Family:
     config_part: str | None = None
     inner: Family | None = None
     # Of a source that is long by itself: the LSG options, of its config and class, with which a converted model attends
-    # as its source does, at every length.
+    # as its source does, at every length. None of a source whose attention is full all the same.
     source_options: Callable[[Config, str], Mapping[str, Any]] | None = None
+    knows_global_ends: bool = False  # whether its models can have automatic_globals="ends"
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
     config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)
 
@@ -96,6 +97,11 @@ class Family:
     def global_can_be_bos(self) -> bool:
         """Whether a global can stand in for BOS: it needs BOS's position, which comes with the embeddings."""
         return bool(self.positions)
+
+    @property
+    def global_stands_in(self) -> bool:
+        """Whether global 0 stands in for BOS or CLS; not where attention stays the source's own."""
+        return self.opens_with_bos and self.global_can_be_bos and self.source_options is None
 
     def lsg_class(self, architecture: str) -> str:
         """Our class name for a library class name."""

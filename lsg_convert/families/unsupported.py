@@ -10,11 +10,11 @@ from lsg_convert.common.files import printable
 from lsg_convert.families import FAMILIES
 
 # How names of checkpoints spell a model_type.
-_SPELLINGS = {"bigbird": "big_bird", "gpt": "gpt2", "nomic-embed": "nomic_bert"}
+_SPELLINGS = {"gpt": "gpt2", "nomic-embed": "nomic_bert"}
 _HAS_DECODER = "it comes with a decoder of its own, so it is converted by itself and not as half of a pair"
 _REASONS = {
     "its attention already reaches far": {
-        "big_bird", "bigbird_pegasus", "longt5", "modernbert", "modernbert-decoder",
+        "longt5", "modernbert", "modernbert-decoder",
         "nystromformer",
         "reformer", "pegasus_x", "mega", "eurobert", "neobert", "nomic_bert",
     },

@@ -60,6 +60,9 @@ def attention_pattern(options: LSGOptions) -> numpy.ndarray:
     if half_window is not None:
         near = abs(position[:, None] - position) <= round(half_window / options.block_size * _CELLS)
     pattern[near] = LOCAL
+    if options.has_global_ends:
+        ends = [*range(_CELLS), *range(cells - _CELLS, cells)]
+        pattern[ends] = pattern[:, ends] = GLOBAL
     if options.num_global_tokens:
         pattern = numpy.pad(pattern, ((1, 0), (1, 0)), constant_values=GLOBAL)
     return pattern

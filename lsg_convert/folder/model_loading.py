@@ -51,6 +51,23 @@ def load_model(model_class: Any, folder: Path, dtype: str, device: str, **option
     return model.to(device).eval(), info
 
 
+def keep_attention_type(model: Any) -> Any:
+    """The library's model, each of its forward passes beginning with the attention that its configuration names.
+
+    Its BigBirds switch to full attention at the first short input, and never back.
+    """
+    from transformers import PreTrainedModel
+
+    def restore(module: Any, _: Any) -> None:
+        module.set_attention_type(module.config.attention_type)
+
+    for module in model.modules():
+        switches = isinstance(module, PreTrainedModel) and hasattr(module, "set_attention_type")
+        if switches and not module.config.is_decoder:
+            module.register_forward_pre_hook(restore)
+    return model
+
+
 @contextmanager
 def _view(folder: Path, config: dict[str, Any]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="lsg-convert-") as name:

@@ -86,6 +86,10 @@ def _mark_none(of: RuleInput) -> Tensor:
     return torch.zeros_like(of.kept)
 
 
+def _mark_nothing(of: RuleInput) -> None:
+    """Other than none, which is a mask."""
+
+
 def _mark_first(of: RuleInput) -> Tensor:
     return torch.arange(of.kept.shape[-1], device=of.kept.device).expand_as(of.kept) == 0
 
@@ -136,4 +140,5 @@ RULES: dict[str, Callable[[RuleInput], Tensor | None]] = {
     "first": _mark_first,
     "question": _mark_question,
     "choice": _mark_choice,
+    "ends": _mark_nothing,
 }

@@ -38,6 +38,7 @@ class LSGEncoder:
     options: LSGOptions
     global_embeddings_holder = ""  # the submodule that holds `global_embeddings`; the encoder itself unless named
     self_attention: type[LSGSelfAttention] = LSGSelfAttention
+    attention_plan: type[AttentionPlan] = AttentionPlan
     attention_norm: str | None = None  # the submodule of a layer that normalises what attention gets, if there is one
     final_norm: str | None = None  # the submodule that normalises what the last layer returns, if there is one
     passes_globals_to_decoder = False
@@ -46,6 +47,8 @@ class LSGEncoder:
     def add_global_embeddings(self, width: int) -> None:
         """Register `global_embeddings` (512 rows of `width`) and read the options of the configuration."""
         self.options = LSGOptions.from_config(self.config)
+        if self.options.has_global_ends and self.attention_plan is AttentionPlan:
+            raise ValueError("automatic_globals='ends': only BigBird's models attend so; choose another value.")
         self.gradient_checkpointing = False
         self.get_submodule(self.global_embeddings_holder).global_embeddings = nn.Embedding(MAX_GLOBAL_TOKENS, width)
 
@@ -106,19 +109,20 @@ class LSGEncoder:
             if tokens is None:
                 tokens = torch.ones(hidden_states.shape[0], num_tokens, dtype=torch.bool, device=hidden_states.device)
             tokens = functional.pad(tokens, (0, padding), value=False)
-        plan = AttentionPlan(
+        plan = self.attention_plan(
             self.options, tokens, hidden_states.shape[0], num_tokens + padding, hidden_states.device, opening_rows
         )
         mark_tokens(plan, marked_tokens(attention_mask, padding))
         if output_hidden_states is None:
             output_hidden_states = getattr(self.config, "output_hidden_states", False)
         every_state = [self._trim(hidden_states, num_tokens, opening_rows)] if output_hidden_states else None
+        hidden_states = plan.arrange(hidden_states)
         with fast_linear_maps(hidden_states.device):
             for layer in layers:
                 hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
                 if every_state is not None:
-                    every_state.append(self._trim(hidden_states, num_tokens, opening_rows))
-        hidden_states = self._trim(hidden_states, num_tokens, opening_rows)
+                    every_state.append(self._trim(plan.restore(hidden_states), num_tokens, opening_rows))
+        hidden_states = self._trim(plan.restore(hidden_states), num_tokens, opening_rows)
         if self.final_norm is not None:
             hidden_states = self.get_submodule(self.final_norm)(hidden_states)
         if every_state is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .lsg_eager import is_compiling
 from .lsg_options import LSGOptions
@@ -47,9 +48,20 @@ def attend_by_flex(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -
         for part, more in ((key, sparse and sparse.key), (value, sparse and sparse.value))
     )
     mask = _block_mask(plan, query.device, _kept_keys(query, call))
+    changed = None if plan.global_bias is None else _adds(plan.global_bias, plan.num_globals, keys.shape[2])
     yield _flex_attention(query.device)(
-        query[:, :, plan.num_globals :], keys, values, block_mask=mask, scale=call.scale
+        query[:, :, plan.num_globals :], keys, values, score_mod=changed, block_mask=mask, scale=call.scale
     )
+
+
+def _adds(global_bias: Tensor, num_globals: int, num_keys: int) -> Callable[..., Tensor]:
+    """What adds the bias to the scores of the globals, which are the last keys."""
+    bias = functional.pad(global_bias, (num_keys - num_globals, num_globals - len(global_bias)))
+
+    def add_bias(score: Tensor, batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return score + bias[key]
+
+    return add_bias
 
 
 def _kept_keys(query: Tensor, call: LayerCall) -> Tensor | None:

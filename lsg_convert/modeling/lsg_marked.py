@@ -48,7 +48,7 @@ def mark_tokens(plan: AttentionPlan, marked: Tensor | None) -> None:
     num_globals, device = plan.num_globals, plan.device
     every = torch.arange(num_globals + plan.num_tokens, device=device).expand(plan.batch_size, -1)
     keep = torch.ones_like(every, dtype=torch.bool) if plan.keep is None else plan.keep.expand_as(every)
-    marked = marked & keep[:, num_globals:]
+    marked = plan.arrange(marked)[:, -plan.num_tokens :] & keep[:, num_globals:]
     # A graph may not depend on how many there are: in one, every token has a place among them.
     most = plan.num_tokens if is_captured() else int(marked.sum(1).max())
     if not most:

@@ -14,10 +14,16 @@ BackendName = Literal["auto", "sdpa", "flex", "cpp"]
 ATTENTION_BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
 LocalAttention = Literal["block", "sliding"]
 LOCAL_ATTENTIONS: tuple[LocalAttention, ...] = get_args(LocalAttention)
-AutomaticGlobals = Literal["none", "first", "question", "choice"]
+AutomaticGlobals = Literal["none", "first", "question", "choice", "ends"]
 AUTOMATIC_GLOBALS: tuple[AutomaticGlobals, ...] = get_args(AutomaticGlobals)
 SEPARATED: tuple[AutomaticGlobals, ...] = ("question", "choice")  # rules that go by separators
-LEAST = {"block_size": 1, "sparse_block_size": 0, "sparsity_factor": 0, "lsh_num_pre_rounds": 0}
+LEAST = {
+    "block_size": 1,
+    "sparse_block_size": 0,
+    "sparsity_factor": 0,
+    "lsh_num_pre_rounds": 0,
+    "num_random_blocks": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,11 @@ class LSGOptions:
     attention_window: the windows of ``sliding`` attention, even numbers: one of each layer, or one for all. None: two
         blocks.
     automatic_globals: which tokens of the input are global where the caller marks none: ``first``; ``question``, those
-        before the first separator; ``choice``, those of the text behind it; ``none``.
+        before the first separator; ``choice``, those of the text behind it; ``none``. With ``ends`` those of the first
+        and the last block are, and what the caller marks, as in BigBird.
     separator_token_id, num_separators: the separator of two texts, and how many of them tokenizer(text, text) sets.
+    num_random_blocks: with ``ends``, how many times more the first block counts among the keys of tokens that are not
+        global; and the more of them, the longer inputs are that get full attention.
     """
 
     block_size: int = 128
@@ -68,6 +77,7 @@ class LSGOptions:
     automatic_globals: str = "none"
     separator_token_id: int | None = None
     num_separators: int | None = None
+    num_random_blocks: int = 0
 
     def __post_init__(self) -> None:
         """Take whole numbers that JSON wrote as 2.0 for what they are; `validate` refuses other numbers and types."""
@@ -122,7 +132,14 @@ class LSGOptions:
     @property
     def dense_limit(self) -> int:
         """Up to this many tokens, every query attends to every key."""
-        return 2 * self.block_size if self.local_attention == "block" else 1 + min(self._half_windows)
+        if self.local_attention == "sliding":
+            return 1 + min(self._half_windows)
+        return (5 + 2 * self.num_random_blocks if self.has_global_ends else 2) * self.block_size
+
+    @property
+    def has_global_ends(self) -> bool:
+        """Whether the first and the last block are global, in sequences above the dense limit."""
+        return self.automatic_globals == "ends"
 
     def half_window(self, layer: int) -> int | None:
         """How many tokens on each side a token of a layer attends to; None where it attends to blocks."""
@@ -163,6 +180,8 @@ class LSGOptions:
             self._require(value in allowed, name, f"must be one of {allowed}")
             remedy = f"`lsg-convert FOLDER --{name.replace('_', '-')} {value}` writes a folder that has"
             self._require(value not in LEFT_OUT, name, f"this folder has no code for it; {remedy}")
+        together = not (self.has_global_ends and self.local_attention == "sliding")
+        self._require(together, "automatic_globals", "blocks at the ends go with local_attention='block' only")
         windows = self.attention_window
         even = windows is None or all(type(each) is int and each > 0 and each % 2 == 0 for each in windows)
         self._require(

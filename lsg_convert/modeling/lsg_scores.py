@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .lsg_sequence import Sequence
 from .lsg_sliding import band_of
@@ -28,7 +29,16 @@ class LayerCall:
         """What to add to the scores of a window, broadcastable to [B · num_blocks, H, block_size, W]; None where that
         is nothing.
         """
-        return mask_bias(self.kept(window), dtype)
+        return mask_bias(self.kept(window), dtype, self.global_bias(window, dtype))
+
+    def global_bias(self, window: Window, dtype: torch.dtype) -> Tensor | None:
+        """Its part that depends on the globals alone, [1, 1, 1, W]; None where that is nothing."""
+        bias = self.plan.global_bias
+        if bias is None:
+            return None
+        spans = (window.local, window.left, window.right)
+        num_keys = self.plan.num_globals + sum(last - first for first, last in spans)
+        return functional.pad(bias.to(dtype), (0, num_keys - len(bias)))[None, None, None]
 
     def dense_attn_bias(self, dtype: torch.dtype, globals_only: bool = False) -> Tensor | None:
         """The same where all queries (or the globals') attend to every key, broadcastable to [B, H, G + T, G + T]."""

@@ -60,9 +60,12 @@ class LSGSelfAttention(nn.Module):
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
         query, key, value = (self._heads(getattr(self, name)(hidden_states)) for name in self.projections[:3])
         plan = plan_of_half_window(plan, self.half_window)
-        dropout = self.dropout_probability if self.training else 0.0
-        context = self.attention(query, key, value, plan, self.scale, dropout, position_bias)
+        context = self.attention(query, key, value, plan, self.scale, self.dropout(plan), position_bias)
         return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
+
+    def dropout(self, plan: AttentionPlan) -> float:
+        """The share of attention weights that are dropped."""
+        return self.dropout_probability if self.training else 0.0
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """What a library layer calls, with a `LayerAttention` as attention mask."""

@@ -46,7 +46,10 @@ class AttentionPlan:
         with_marked: the plan of [globals | marked tokens | tokens], if tokens are marked above the dense limit.
         half_window: how many tokens on each side a token attends to; None where it attends to blocks.
         windows: the windows of all blocks, in order; none up to the dense limit.
+        global_bias: [n], what is added to the scores of tokens towards the first n globals; None where that is nothing.
     """
+
+    global_bias: Tensor | None = None
 
     # See `mark_tokens`. In the inner plan: positions [B, M], rows of the sequence, and where each of its rows is then.
     marked: Tensor | None = None
@@ -113,6 +116,14 @@ class AttentionPlan:
         if self.half_window is None:
             return holds(self.num_tokens <= self.options.dense_limit)
         return holds(self.num_tokens - 1 <= self.half_window)
+
+    def arrange(self, sequence: Tensor) -> Tensor:
+        """[B, n + T, ...] in the order in which the layers see it."""
+        return sequence
+
+    def restore(self, sequence: Tensor) -> Tensor:
+        """The opposite of `arrange`."""
+        return sequence
 
     @property
     def tokens(self) -> Tensor | None:

@@ -122,7 +122,8 @@ class ConvertOptions:
             _GLOBALS,
             "Tokens of the input that are global by themselves, where no global_attention_mask is given: question "
             "(those before the first separator; --question-global is short for it), choice (those of the text behind "
-            "it), first (the first), none. Default: as the source has it.",
+            "it), first (the first), ends (BigBird's: the first and the last block), none. Default: as the source has "
+            "it.",
         ),
     )
     mask_first_token: bool | None = field(

@@ -5,11 +5,12 @@ This is what `--dry-run` and `inspect` print, and what `convert` carries out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
-from lsg_convert.common.files import read_json_object, safe_file
+from lsg_convert.common.files import printable, read_json_object, safe_file
 from lsg_convert.families import FAMILIES, Family, family_of
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
@@ -45,11 +46,22 @@ class Plan:
     config: dict[str, Any]
     nbytes: int
     notes: tuple[str, ...] = field(default=())
+    own_attention: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def global_is_bos(self) -> bool:
         """Whether global 0 can stand in for the first token of every input."""
-        return self.opens_with_bos and self.family.global_can_be_bos
+        return self.opens_with_bos and self.family.global_can_be_bos and not self.own_attention
+
+    @property
+    def keeps_attention(self) -> bool:
+        """Whether attention is the source's own at every length: a long one, with nothing changed."""
+        return not self.is_lsg_source and bool(self.own_attention) and not _changed(self.lsg, self.own_attention)
+
+    @property
+    def exact_limit(self) -> int:
+        """Tokens up to which every token attends to every other here and in the source."""
+        return _exact_limit(self.lsg, self.own_attention)
 
     def changes(self) -> list[dict[str, Any]]:
         """Tensors that are not copied byte for byte, and those left out."""
@@ -111,22 +123,18 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     bos = opens_with_bos(checkpoint, family)
     architecture, said = choose_architecture(checkpoint, family, options.architecture)
     notes += said
-    lsg = _lsg_options(family, architecture, config, options, is_lsg_source, bos and family.global_can_be_bos)
+    own = _own_options(family, architecture, config)
+    stands_in = bos and family.global_can_be_bos and not own
+    lsg = _lsg_options(family, config, options, {} if is_lsg_source else own, is_lsg_source, stands_in)
     source_max_len = check_shapes(checkpoint, family, layout)
-    max_len = _max_len(options, source_max_len, is_lsg_source or family.source_options is not None)
+    max_len = _max_len(options, source_max_len, is_lsg_source or bool(own))
     _check_automatic_globals(family, architecture, options)
     if family.encoder_config(config).get("is_decoder"):
         raise RequestError(
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
             "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
         )
-    if is_lsg_source and options.keep_first_global_token and options.global_init is None:
-        notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
-    if not (lsg.num_global_tokens or options.num_global_tokens is not None or is_lsg_source or family.source_options):
-        notes.append(
-            "no global tokens: inputs open with no token that one could stand in for. "
-            "Add some (--num-global-tokens 16) if the model is to be trained further"
-        )
+    notes += _notes(options, lsg, own, is_lsg_source)
     tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
     sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
     nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
@@ -147,6 +155,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         config=target_config(config, family, architecture, lsg, max_len, options.dtype),
         nbytes=nbytes,
         notes=tuple(notes),
+        own_attention=own,
     )
 
 
@@ -159,22 +168,38 @@ def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
     return family.opens_with_bos or bool(classes & {*family.bos_tokenizers})
 
 
+def _own_options(family: Family, architecture: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The options with which attention is the source's own, of a source that is long by itself; else none.
+
+    Raises:
+        RequestError: the source's configuration contradicts itself.
+    """
+    if family.source_options is None:
+        return {}
+    own = dict(family.source_options(family.encoder_config(config), architecture))
+    try:
+        LSGOptions(**own).validate()
+    except (TypeError, ValueError) as error:
+        raise RequestError(
+            f"config.json: {printable(error)}", "Restore the config.json that belongs to these weights."
+        ) from error
+    return own
+
+
 def _lsg_options(
     family: Family,
-    architecture: str,
     config: dict[str, Any],
     options: ConvertOptions,
+    own: Mapping[str, Any],
     is_lsg_source: bool,
     global_is_bos: bool,
 ) -> LSGOptions:
     # A pair that the library built of an LSG encoder and a decoder has the options where the encoder's are.
-    source = {**family.encoder_config(config), **config} if is_lsg_source else {}
+    source = {**family.encoder_config(config), **config} if is_lsg_source else {**own}
     # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
     # And a global that stands in for nothing changes every output until it is trained.
     if not is_lsg_source:
-        source["num_global_tokens"] = int(global_is_bos)
-        if family.source_options is not None:
-            source |= family.source_options(family.encoder_config(config), architecture)
+        source.setdefault("num_global_tokens", int(global_is_bos))
     source.setdefault("mask_first_token", global_is_bos)
     source.setdefault("pool_with_global", global_is_bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
@@ -190,6 +215,38 @@ def _lsg_options(
             "Choose auto, sdpa or cpp.",
         )
     return lsg
+
+
+def _notes(options: ConvertOptions, lsg: LSGOptions, own: Mapping[str, Any], is_lsg_source: bool) -> list[str]:
+    """What a user should know about the global tokens, and about attention."""
+    notes = []
+    if is_lsg_source and options.keep_first_global_token and options.global_init is None:
+        notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
+    if not (lsg.num_global_tokens or options.num_global_tokens is not None or is_lsg_source or own):
+        notes.append(
+            "no global tokens: inputs open with no token that one could stand in for. "
+            "Add some (--num-global-tokens 16) if the model is to be trained further"
+        )
+    changed = _changed(lsg, own)
+    if changed and not is_lsg_source:
+        limit = _exact_limit(lsg, own)
+        notes.append(
+            f"attention is no longer the source's own ({'; '.join(changed)}): above {limit} tokens outputs differ from "
+            "the source's"
+        )
+    return notes
+
+
+def _exact_limit(lsg: LSGOptions, own: Mapping[str, Any]) -> int:
+    return min(lsg.dense_limit, LSGOptions(**own).dense_limit) if own else lsg.dense_limit
+
+
+def _changed(lsg: LSGOptions, own: Mapping[str, Any]) -> list[str]:
+    """What makes attention another than the source's own, where that is known as the options `own`."""
+    kept = {name: getattr(LSGOptions(**own), name) for name in own}
+    return [
+        f"{name} is {getattr(lsg, name)}, not {value}" for name, value in kept.items() if getattr(lsg, name) != value
+    ]
 
 
 def _with_windows(lsg: LSGOptions, options: ConvertOptions, num_layers: int) -> LSGOptions:
@@ -216,8 +273,11 @@ def _with_windows(lsg: LSGOptions, options: ConvertOptions, num_layers: int) -> 
 
 
 def _check_automatic_globals(family: Family, architecture: str, options: ConvertOptions) -> None:
-    """Raise RequestError where a rule is asked for that goes by two texts, and the head reads one."""
+    """Raise RequestError where a rule is asked for that is not the family's, or needs a head for two texts."""
     rule = options.automatic_globals
+    if rule == "ends" and not family.knows_global_ends:
+        able = ", ".join(sorted(name for name, each in FAMILIES.items() if each.knows_global_ends))
+        raise RequestError(f"--automatic-globals ends is for {able}; this is {family.title}.", "Leave it out.")
     wanted = _HEADS_OF_RULES.get(rule or "")
     if wanted is not None and family.heads[architecture].auto_class != wanted:
         raise RequestError(

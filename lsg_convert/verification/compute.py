@@ -60,8 +60,9 @@ def encoder_states(model: Any, batch: Batch) -> torch.Tensor:
     import torch
 
     encoder = model.base_model.get_encoder() if model.config.is_encoder_decoder else model.base_model
+    marked = {} if batch.marked is None else {"global_attention_mask": batch.marked.long()}
     with torch.no_grad():
-        states = encoder(input_ids=batch.ids, attention_mask=batch.mask, return_dict=True)[0]
+        states = encoder(input_ids=batch.ids, attention_mask=batch.mask, **marked, return_dict=True)[0]
     return states[:, -batch.ids.shape[1] :]
 
 

@@ -47,7 +47,10 @@ class Drift:
 
 
 class OutputDrift(Check):
-    """The shipped model's outputs against the source's on the same texts. Thresholds only where the user set them."""
+    """The shipped model's outputs against the source's on the same texts.
+
+    Thresholds only where the user set them, and where attention is the source's own: there both are the same.
+    """
 
     name = "drift"
     level = Level.DRIFT

@@ -49,7 +49,7 @@ class ExactParity(Check):
         """Last changes to the folder's model before it is compared."""
 
     def memory(self, subject: Subject) -> int:
-        lengths = dense_lengths(subject.lsg, subject.source_max_len)
+        lengths = dense_lengths(subject.lsg, subject.exact_limit)
         return subject.model_bytes() + subject.logit_bytes(2 * sum(lengths) + lengths[-1])
 
     def measure(self, subject: Subject) -> Measurement:
@@ -180,12 +180,12 @@ def _greedy_tokens_of(source: Any, subject: Subject) -> list[list[int]] | NotRun
 
 def _greedy_batch(subject: Subject) -> Batch:
     """A short text: what the encoder makes of long ones, outputs tell."""
-    return subject.inputs.batch(dense_lengths(subject.lsg, subject.source_max_len)[0], 0)
+    return subject.inputs.batch(dense_lengths(subject.lsg, subject.exact_limit)[0], 0)
 
 
 def dense_batches(subject: Subject) -> list[Batch]:
     """Texts at lengths up to the dense limit, each from another passage, one of them padded."""
-    inputs, lengths = subject.inputs, dense_lengths(subject.lsg, subject.source_max_len)
+    inputs, lengths = subject.inputs, dense_lengths(subject.lsg, subject.exact_limit)
     padded = len(lengths) // 2
     room = lengths[-1] - lengths[padded]
     return [

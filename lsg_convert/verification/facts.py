@@ -95,11 +95,10 @@ class Facts:
     @cached_property
     def is_exact_at_every_length(self) -> bool:
         """Whether the folder's model attends as its source does, however long the input is."""
-        options = self.family.source_options
-        if options is None or self.record.is_lsg_source or self.source is None:
+        if self.record.is_lsg_source or self.source is None or not self.plan.own_attention:
             return False
-        wanted = options(self.family.encoder_config(self.source_weights.config), self.architecture)
-        return all(getattr(self.lsg, name) == getattr(LSGOptions(**wanted), name) for name in wanted)
+        own = LSGOptions(**self.plan.own_attention)
+        return all(getattr(self.lsg, name) == getattr(own, name) for name in self.plan.own_attention)
 
     def source_has(self, name: str) -> bool:
         """Whether the source has weights for a parameter of the model, with the base model's prefix or without."""
@@ -116,6 +115,11 @@ class Facts:
     def source_max_len(self) -> int:
         """Tokens that the source takes."""
         return self.record.source_max_len
+
+    @property
+    def exact_limit(self) -> int:
+        """Tokens up to which both models attend densely."""
+        return min(self.source_max_len, self.plan.exact_limit)
 
     @property
     def decoder_start(self) -> int:

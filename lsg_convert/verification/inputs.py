@@ -21,13 +21,17 @@ _TAKE_TARGETS = ("AutoModel", "AutoModelForSeq2SeqLM")  # other heads of seq2seq
 
 @dataclass(frozen=True)
 class Batch:
-    """Model inputs: ids and mask [rows, tokens], whatever shape the head wants them in; `name` is for people."""
+    """Model inputs: ids and mask [rows, tokens], whatever shape the head wants them in; `name` is for people.
+
+    marked: bool [rows, tokens], tokens that are to be global; None where none is.
+    """
 
     name: str
     ids: torch.Tensor
     mask: torch.Tensor
     targets: torch.Tensor | None = None
     as_choices: bool = False
+    marked: torch.Tensor | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lsg_convert.modeling.lsg_options import SEPARATED
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from lsg_convert.verification.subject import Subject
 
 _MODULE = "LSGSelfAttention"
+_MARKED = 5  # tokens that are marked in one text
 _MOST_LAYERS = 6  # the definition is slow; of deeper models, layers spread from the first to the last
 
 
 class WantedPlan(NamedTuple):
-    """The keys that may be attended to, made from the inputs and not by the folder's code; keep: bool [rows, G + T];
-    marked: bool [rows, T], the tokens that are global, None where none is. half_window: tokens on each side that a
-    token attends to, None where it attends to blocks.
+    """The keys that may be attended to, made from the inputs and not by the folder's code, in the layers' order.
+
+    keep: bool [rows, G + T]. marked: bool [rows, T], the tokens that are global, None where none is.
+    half_window: tokens on each side that a token attends to, None where it attends to blocks.
     """
 
     options: LSGOptions
@@ -52,7 +55,7 @@ class KernelParity(Check):
     def memory(self, subject: Subject) -> int:
         tokens = window_lengths(subject.lsg, subject.max_len)[-1] + subject.lsg.block_size
         keys = subject.lsg.num_global_tokens + 2 * tokens
-        return subject.model_bytes() + 6 * 2 * int(subject.encoder_config[subject.family.num_heads]) * tokens * keys * 4
+        return subject.model_bytes() + 6 * 3 * int(subject.encoder_config[subject.family.num_heads]) * tokens * keys * 4
 
     def measure(self, subject: Subject) -> Measurement:
         model = subject.models.converted()
@@ -60,7 +63,7 @@ class KernelParity(Check):
         if not layers:
             raise NotRunError("no layer of this model has LSG attention: its encoder is not part of it")
         tolerance, worst, position, compared = subject.settings.tolerance, 0.0, "", 0
-        batches = window_batches(subject)
+        batches = [*window_batches(subject), marked_batch(subject)]
         with subject.reporter.stage("Comparing attention", len(batches)) as advance:
             for batch in batches:
                 with compared_attention(layers, batch, subject.lsg) as differences:
@@ -72,8 +75,10 @@ class KernelParity(Check):
                 advance(1)
         passed = bool(worst <= tolerance)
         lengths = sorted({batch.ids.shape[1] for batch in batches})
+        most = max((int(batch.marked.sum(1).max()) for batch in batches if batch.marked is not None), default=0)
         measured = f"max |Δ| {worst:.1e} in {len(layers)} layers at {', '.join(map(str, lengths))} tokens"
-        values = {"max_abs": worst, "position": position, "layers": len(layers), "lengths": lengths}
+        measured += f", {most} of them global" * bool(most)
+        values = {"max_abs": worst, "position": position, "layers": len(layers), "lengths": lengths, "marked": most}
         if not compared:
             raise NotRunError("no layer was run: its attention could not be compared")
         return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else position, values)
@@ -93,6 +98,23 @@ def window_batches(subject: Subject) -> list[Batch]:
         name = f"{length} tokens" + (f", {padding} or more of them padding" if padding else "")
         batches.append(subject.inputs.of_ids(rows, name, padding))
     return batches
+
+
+def marked_batch(subject: Subject) -> Batch:
+    """Three texts just above the dense limit: with no token marked as global, with some in a row, with one.
+
+    The first token is one of them, and the last one is shorter, with a mark on its padding: that marks nothing.
+    """
+    import torch
+
+    length = window_lengths(subject.lsg, subject.max_len)[0]
+    padding = length // 3
+    rows = [distinct_tokens(subject, size, seed=size + 2) for size in (length, length, length - padding)]
+    batch = subject.inputs.of_ids(rows, f"{length} tokens, up to {_MARKED} of them marked as global")
+    marked = torch.zeros_like(batch.mask, dtype=torch.bool)
+    marked[1, :_MARKED] = True
+    marked[2, [length // 2, length - 1]] = True
+    return replace(batch, marked=marked)
 
 
 def distinct_tokens(subject: Subject, length: int, seed: int) -> list[int]:
@@ -159,14 +181,28 @@ def wanted_plan(batch: Batch, options: LSGOptions) -> WantedPlan:
     keep = functional.pad(functional.pad(tokens, (0, padding), value=False), (options.num_global_tokens, 0), value=True)
     if options.num_global_tokens and options.mask_first_token:
         keep[:, 0] = replaced
-    marked = functional.pad(automatically_global(batch, options), (0, padding))
-    return WantedPlan(options, keep, options.num_global_tokens, length + padding, marked)
+    marked = functional.pad(_global_tokens(batch, options) & tokens, (0, padding))
+    plan = WantedPlan(options, keep, options.num_global_tokens, length + padding, marked)
+    return _with_global_ends(plan) if options.automatic_globals == "ends" and length > options.dense_limit else plan
 
 
-def automatically_global(batch: Batch, options: LSGOptions) -> torch.Tensor:
-    """The tokens that are global although nobody marked them: bool [rows, T]."""
+def _with_global_ends(plan: WantedPlan) -> WantedPlan:
+    """The plan of [globals | first block | last block | others], of which the first three are global."""
+    end = plan.options.block_size
+    positions = list(range(plan.num_tokens))
+    order = [*positions[:end], *positions[-end:], *positions[end:-end]]
+    keep = [*range(plan.num_globals), *(plan.num_globals + position for position in order)]
+    marked = None if plan.marked is None else plan.marked[:, order[2 * end :]]
+    num_globals, num_tokens = plan.num_globals + 2 * end, plan.num_tokens - 2 * end
+    return WantedPlan(plan.options, plan.keep[:, keep], num_globals, num_tokens, marked)
+
+
+def _global_tokens(batch: Batch, options: LSGOptions) -> torch.Tensor:
+    """The tokens that are marked as global; where none is, those that are global by themselves: bool [rows, T]."""
     import torch
 
+    if batch.marked is not None:
+        return batch.marked & batch.mask.bool()
     marked = torch.zeros_like(batch.ids, dtype=torch.bool)
     for row, ids in enumerate(batch.ids.tolist()):
         end = ids.index(options.separator_token_id) if options.automatic_globals in SEPARATED else 1
@@ -174,7 +210,7 @@ def automatically_global(batch: Batch, options: LSGOptions) -> torch.Tensor:
             while ids[end] == options.separator_token_id:
                 end += 1
             marked[row, end:] = True
-        elif options.automatic_globals != "none":
+        elif options.automatic_globals not in ("none", "ends"):
             marked[row, :end] = True
     return marked & batch.mask.bool()
 
@@ -206,7 +242,7 @@ class _Compared:
             wanted = dense_lsg_attention(*exact, wanted_plan, scale, 0.0, position_bias)
             # What padding attends to does not matter: nothing attends to padding.
             read = wanted_plan.keep.clone()
-            read[:, wanted_plan.num_globals] = True
+            read[:, wanted_plan.options.num_global_tokens] = True
             gap = (context - wanted).abs().amax((1, 3)).nan_to_num(nan=float("inf"))
             difference = float(gap[read].max())
         else:

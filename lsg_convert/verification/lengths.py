@@ -27,7 +27,7 @@ def window_lengths(options: LSGOptions, limit: int) -> list[int]:
     else:
         side = 0
     reach = -(-options.sparse_block_size * options.sparsity_factor // block) if options.has_sparse else 0
-    whole = (3 + 2 * (side + min(reach, 3))) * block
+    whole = (1 + 2 * (side + min(reach, 3))) * block + max(options.dense_limit, 2 * block)
     lengths = [options.dense_limit + 1, whole - block // 2 - 1, whole]
     return [length for length in _within(lengths, limit) if length > options.dense_limit]
 

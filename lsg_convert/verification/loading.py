@@ -16,7 +16,7 @@ from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
 from lsg_convert.families import Family, library_model_type
 from lsg_convert.folder.auxiliary_files import copy_tokenizer
-from lsg_convert.folder.model_loading import load_model
+from lsg_convert.folder.model_loading import keep_attention_type, load_model
 from lsg_convert.folder.trusted_code import FolderCode
 from lsg_convert.plan.foreign_keys import without_foreign_keys
 from lsg_convert.plan.tokenizer_process import prove_tokenizer
@@ -36,7 +36,8 @@ def load_source_model(folder: Path, architecture: str, dtype: str, device: str) 
     model_class = getattr(transformers, architecture, None)
     if model_class is None or not model_class.__module__.startswith("transformers."):
         raise RequestError(f"transformers {transformers.__version__} has no {printable(architecture)}")
-    return load_model(model_class, folder, dtype, device)
+    model, info = load_model(model_class, folder, dtype, device)
+    return keep_attention_type(model), info
 
 
 def load_converted_model(

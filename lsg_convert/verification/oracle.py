@@ -5,6 +5,7 @@ by key, what the query attends to, in one matrix over [globals | tokens | sparse
 large on purpose: it exists to be read, and to be compared with.
 """
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -48,7 +49,8 @@ def dense_lsg_attention(
     position = torch.arange(-num_globals, num_tokens, device=key.device).expand(batch, heads, -1)
     dead = masked[:, None].expand(-1, heads, -1)
     attends = torch.ones(batch, length, length, dtype=torch.bool, device=key.device)
-    if plan.half_window is not None or num_tokens > 2 * options.block_size:
+    in_blocks = plan.half_window is not None or length - options.num_global_tokens > _dense_limit(options)
+    if in_blocks:
         is_global = _which_are_global(plan, masked)
         attends = _local_and_global(num_globals, num_tokens, options.block_size, plan.half_window, key.device)
         attends = attends | is_global[:, None] | is_global[..., None]
@@ -69,9 +71,26 @@ def dense_lsg_attention(
             position = position.clone()
             position[..., 0] = 0  # global 0 stands where the token stands that it replaces
         score = score + _bias(position_bias, position, num_globals, num_tokens)
+    if in_blocks and options.automatic_globals == "ends":
+        score = score + _weight_of_first_block(options, is_global, score)
     hidden = ~attends[:, None] | dead[:, :, None]
     weight = score.masked_fill(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1)
     return weight.masked_fill(hidden & ~hidden.all(-1, keepdim=True), 0.0) @ all_values
+
+
+def _weight_of_first_block(options: Any, is_global: Tensor, score: Tensor) -> Tensor:
+    """What [globals | first block | last block | others] add to scores [B, H, G + T, K]: others see the first block as
+    often as it is drawn, and once more.
+    """
+    weight = torch.zeros_like(score)
+    first = slice(options.num_global_tokens, options.num_global_tokens + options.block_size)
+    weight[..., first] = math.log(1 + options.num_random_blocks)
+    return weight.masked_fill(is_global[:, None, :, None], 0.0)
+
+
+def _dense_limit(options: Any) -> int:
+    """Up to so many tokens there are no blocks: BigBird wants room for its ends, a band, and twice the random ones."""
+    return options.block_size * (5 + 2 * options.num_random_blocks if options.automatic_globals == "ends" else 2)
 
 
 def _which_are_global(plan: Any, masked: Tensor) -> Tensor:

@@ -96,6 +96,8 @@ class PaddingInvariant(Together):
     def measure(self, subject: Subject) -> Measurement:
         if subject.lsg.attend_masked_runs and subject.lsg.sparsity_type == "bos_pooling":
             raise NotRunError("attend_masked_runs: published checkpoints of this kind attend to padding")
+        if not _padding(subject):
+            raise NotRunError("its last block is global, and of one token: any padding would be another last block")
         return super().measure(subject)
 
 
@@ -121,16 +123,25 @@ class LanguageModelLoss(Check):
         measured = f"{found.long:.3f} nats at {found.long_tokens:,} tokens; "
         short = "with dense attention, the same weights" if subject.own_weights else "source"
         measured += f"{short} {found.source:.3f} at {found.source_tokens:,}"
-        problem = None if finite else "not finite"
-        return Measurement(None if finite else False, measured, None, problem, vars(found))
+        problem, tolerance, passed = None if finite else "not finite", None, None if finite else False
+        if finite and subject.is_exact_at_every_length and found.long_tokens == found.source_tokens:
+            tolerance = f"{subject.settings.tolerance:.0e}"
+            passed = abs(found.long - found.source) <= subject.settings.tolerance
+            problem = None if passed else "attention is the source's own, but the loss is not"
+        return Measurement(passed, measured, tolerance, problem, vars(found))
 
 
 CHECKS: tuple[type[Check], ...] = (LanguageModelLoss, Reproducible, BatchInvariant, PaddingInvariant)
 
 
 def _padding(subject: Subject) -> int:
-    """Tokens of padding: more than a block, so that whole blocks of it occur, and not a multiple."""
+    """Tokens of padding: more than a block, so that whole blocks of it occur, and not a multiple.
+
+    A last block that is global has to stay the last one: there as many as leave a token in it.
+    """
     block = subject.lsg.block_size
+    if subject.lsg.has_global_ends:
+        return (subject.max_len - 1) % block
     return min(block + block // 2 + 1, subject.max_len // 2)
 
 

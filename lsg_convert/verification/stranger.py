@@ -141,7 +141,7 @@ def _options(subject: Subject) -> dict[str, Any]:
 def _texts(subject: Subject) -> list[dict[str, Any]]:
     """Texts up to the dense limit, each by itself, then a long one beside a short one, padded on either side."""
     found = []
-    lengths = dense_lengths(subject.lsg, subject.source_max_len)
+    lengths = dense_lengths(subject.lsg, subject.exact_limit)
     for number, length in enumerate(lengths):
         name, text = subject.text.starting_with(number)
         texts = [text[: _CHARACTERS * length]]

@@ -79,8 +79,7 @@ def families_table() -> str:
         heads = [head.auto_class.removeprefix("AutoModel").removeprefix("For") for head in family.heads.values()]
         kinds = sorted({"sinusoids" if position.sinusoid else "learned" for position in family.positions})
         kinds += ["relative"] if family.global_bias else []
-        adds_global = family.opens_with_bos and family.global_can_be_bos and family.source_options is None
-        first = "global 0" if adds_global else "kept"
+        first = "global 0" if family.global_stands_in else "kept"
         if family.bos_tokenizers:
             first += f"; global 0 with {' or '.join(family.bos_tokenizers)}"
         rows.append(

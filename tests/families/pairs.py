@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from lsg_convert import convert
 from lsg_convert.families import FAMILIES, Family
+from lsg_convert.folder.model_loading import keep_attention_type
 from lsg_convert.modeling.lsg_options import SEPARATED
 from lsg_convert.plan.plan import Plan
 from tests.tiny import FAMILIES as TINY
@@ -53,7 +54,7 @@ class Pair:
         model_class = getattr(transformers, self.architecture)
         # Without this, 4.48 loads RoBERTa's LM heads with a bias of zero; what counts is the checkpoint.
         model_class._supports_param_buffer_assignment = False
-        return model_class.from_pretrained(self.source_folder, **options).eval()
+        return keep_attention_type(model_class.from_pretrained(self.source_folder, **options).eval())
 
     def load(self, auto_class: str | None = None, **options: Any) -> Any:
         """The converted model, as a user loads it."""
@@ -132,7 +133,7 @@ def make_pair(model_type: str, architecture: str, folder: Path, **options: Any) 
     source = make_checkpoint(model_type, whole, folder / "source", max_positions=SOURCE_LENGTH, **options)
     if alone:
         _name_decoder_words(source)
-    result = convert(source, output=folder / "converted", verify=False, **OPTIONS)
+    result = convert(source, output=folder / "converted", verify=False, **{**OPTIONS, **TINY[model_type].conversion})
     return Pair(family, architecture, source, folder / "converted", result.plan)
 
 

@@ -18,6 +18,9 @@ BEFORE_5 = release < Version("5.0.0")
 # From 5.0.0 on these two read a pooler's output and build no pooler; mended in 5.14.0.
 WITHOUT_POOLER = ("CamembertForMultipleChoice", "XLMRobertaForMultipleChoice")
 
+# These lose the mask of short inputs before 4.57: their full attention is called as their blocks are.
+WITHOUT_MASK = "BigBirdPegasus"
+
 # The library's multiple-choice heads flatten [rows, choices, tokens] for their encoder, but for one input of these two.
 UNFLATTENED = {"ErnieForMultipleChoice": "task_type_ids", "DistilBertForMultipleChoice": "position_ids"}
 
@@ -35,6 +38,8 @@ def both(pair: Pair, **inputs: Any) -> tuple[Any, Any]:
 @pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
 @pytest.mark.parametrize(("model_type", "architecture"), CASES)
 def test_outputs_and_losses(pair: MakePair, model_type: str, architecture: str, padded: bool) -> None:
+    if padded and architecture.startswith(WITHOUT_MASK) and release < Version("4.57.0"):
+        pytest.skip(f"transformers {release} lets it attend to padding")
     made = pair(model_type, architecture)
     inputs = made.inputs(DENSE_LIMIT, padded)
     ours, source = both(made, **inputs, output_hidden_states=True)

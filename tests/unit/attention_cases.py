@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lsg_convert.modeling.lsg_attention import AttentionPlan, LSGOptions, lsg_attention
 from lsg_convert.modeling.lsg_bias import PositionBias
+from lsg_convert.modeling.lsg_end_blocks import EndBlocksPlan
 from lsg_convert.modeling.lsg_marked import mark_tokens
 from lsg_convert.verification.oracle import dense_lsg_attention
 
@@ -62,7 +63,7 @@ class Case:
     def plan(self) -> AttentionPlan:
         num_tokens = self.query.shape[2] - self.options.num_global_tokens
         batch_size, device = self.query.shape[0], self.query.device
-        plan = AttentionPlan(self.options, self.tokens, batch_size, num_tokens, device, self.opening_rows)
+        plan = EndBlocksPlan(self.options, self.tokens, batch_size, num_tokens, device, self.opening_rows)
         mark_tokens(plan, self.marked)
         return plan
 
@@ -90,7 +91,8 @@ class Case:
         rows = context.transpose(1, 2)
         if self.tokens is None:
             return rows.flatten(0, 1)
-        return rows[torch.nn.functional.pad(self.tokens, (self.options.num_global_tokens, 0), value=True)]
+        kept = torch.nn.functional.pad(self.tokens, (self.options.num_global_tokens, 0), value=True)
+        return rows[self.plan.arrange(kept)]
 
 
 def make_case(

@@ -14,6 +14,7 @@ import torch
 from lsg_convert import Report, convert, verify
 from lsg_convert.verification import run
 from lsg_convert.verification.stranger import Stranger
+from tests.tiny import FAMILIES as TINY
 
 OPTIONS: dict[str, Any] = {"max_len": 136, "block_size": 16, "sparse_block_size": 16}
 
@@ -61,7 +62,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[...
         if key not in made:
             source = checkpoint(model_type, architecture, **config)
             output = tmp_path_factory.mktemp("converted") / f"lsg-{model_type}"
-            convert(source, output=output, **OPTIONS)
+            convert(source, output=output, **{**OPTIONS, **TINY[model_type].conversion})
             made[key] = Converted(source, output)
         return made[key]
 
