@@ -104,7 +104,7 @@ class LSGEncoder:
         tokens = self._token_mask(attention_mask, hidden_states.shape[0], num_tokens)
         padding = self.padding(num_tokens)
         if not holds(padding == 0):
-            if not is_captured():  # there attention alone sees the padding
+            if not is_captured() or self.self_attention.takes_whole_blocks:  # else attention alone sees the padding
                 hidden_states = functional.pad(hidden_states, (0, 0, 0, num_tokens + padding - length))
             if tokens is None:
                 tokens = torch.ones(hidden_states.shape[0], num_tokens, dtype=torch.bool, device=hidden_states.device)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .lsg_eager import is_eager_on_cpu
+from .lsg_graph import holds
 from .lsg_options import LSGOptions
 from .lsg_self_attention import LSGSelfAttention
 from .lsg_windows import AttentionPlan
@@ -39,6 +40,12 @@ class EndBlocksPlan(AttentionPlan):
         opening_rows: Tensor | None = None,
     ) -> None:
         super().__init__(options, tokens, batch_size, num_tokens, device, opening_rows)
+        limit = options.dense_limit
+        if options.has_global_ends and not (holds(num_tokens <= limit) or holds(num_tokens > limit)):
+            raise ValueError(
+                f"BigBird attends fully up to {limit} tokens and in blocks beyond, which no graph for all lengths can: "
+                f"make it for lengths on one side of {limit}, or load the model with automatic_globals='none'."
+            )
         self.num_arranged = num_tokens
         if self.is_dense or not options.has_global_ends:
             return
@@ -81,6 +88,8 @@ class EndBlocksPlan(AttentionPlan):
 class LSGEndBlocksSelfAttention(LSGSelfAttention):
     """Self-attention as in BigBird: in blocks it drops no attention weights, and makes nothing of padding."""
 
+    takes_whole_blocks = True
+
     def attend(self, hidden_states: Tensor, plan: AttentionPlan, position_bias: Any = None) -> Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
         context = super().attend(hidden_states, plan, position_bias)
@@ -95,13 +104,13 @@ class LSGEndBlocksSelfAttention(LSGSelfAttention):
 class EndBlocksEncoder:
     """Mixed in before a library encoder that has BigBird's attention."""
 
+    config: Any
     self_attention = LSGEndBlocksSelfAttention
     attention_plan = EndBlocksPlan
 
     def is_decoder(self) -> bool:
         """Whether the model is to be the library's own, dense and causal."""
-        parent: Any = super()
-        return hasattr(parent, "is_decoder") and parent.is_decoder()
+        return bool(getattr(self.config, "is_decoder", False))
 
     def attend_fully(self) -> None:
         """Let the library's layers have full attention: only then they hand on the attention mask, which LSG needs."""

@@ -22,6 +22,7 @@ GLOBAL_PROJECTIONS = ("query_global", "key_global", "value_global")
 class LSGGlobalSelfAttention(LSGSelfAttention):
     """LSG self-attention in which the outputs of marked tokens come from projections of their own."""
 
+    takes_whole_blocks = True
     key_global: nn.Linear
     value_global: nn.Linear
 

@@ -34,7 +34,11 @@ class LSGSelfAttention(nn.Module):
         num_heads: number of attention heads.
         scale: factor on query-key products; 1/√(head width) unless given.
         dropout: attention dropout probability while training.
+
+    `takes_whole_blocks`: whether padding up to a whole block must be there in a graph too.
     """
+
+    takes_whole_blocks = False
 
     def __init__(
         self,
