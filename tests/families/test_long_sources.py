@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 import transformers
 
 from lsg_convert import convert, verify
+from lsg_convert.common.errors import RequestError
 from tests.close import GRADIENT_ROUNDING, assert_close
 from tests.families.pairs import CASES, FAMILIES, SOURCE_LENGTH, USUAL, Pair
 from tests.tiny import make_checkpoint, make_pair
@@ -152,3 +154,27 @@ def test_few_globals_cost_no_keys_and_values_of_all_tokens(pair: MakePair) -> No
         hook.remove()
     with torch.enable_grad():
         assert_close(few, model(**given)[0])
+
+
+@pytest.mark.parametrize(
+    ("window", "complaint"),
+    [
+        ([16, 32, 16], "attention_window is .*not an even number"),
+        (15, "attention_window is 15, not an even number"),
+        ("wide", "attention_window is 'wide', not an even number"),
+    ],
+)
+def test_windows_that_no_model_has(window: Any, complaint: str, tmp_path: Path) -> None:
+    folder = make_checkpoint("longformer", None, tmp_path / "source", max_positions=SOURCE_LENGTH)
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "attention_window": window}))
+    with pytest.raises(RequestError, match=complaint):
+        convert(folder, dry_run=True)
+
+
+def test_a_window_is_for_sliding_attention(tmp_path: Path) -> None:
+    folder = make_checkpoint("bert", None, tmp_path / "source")
+    with pytest.raises(RequestError, match=r"--attention-window 64 is for sliding attention, and this is by blocks"):
+        convert(folder, dry_run=True, attention_window=64)
+    plan = convert(folder, dry_run=True, local_attention="sliding", attention_window=256).plan
+    assert plan.lsg.attention_window == (256, 256) and plan.lsg.dense_limit == 129

@@ -45,8 +45,9 @@ def test_every_check_passes(model_type: str, architecture: str, converted: Calla
         expected.remove("greedy decoding")
     assert found.keys() == expected
     not_run = [name for name, result in found.items() if result.status == "not run"]
-    measured = MEASURED - ({"drift"} if FAMILIES[model_type].source_options else set())
-    assert {name for name, result in found.items() if result.status == "measured"} == found.keys() & measured
+    exact = {"drift"} if FAMILIES[model_type].source_options else set()  # there any difference is too much
+    measured = {name for name, result in found.items() if result.status == "measured"}
+    assert measured == found.keys() & MEASURED - exact
     assert not report.failed, report.sentence + str([result for result in report.results if result.passed is False])
     assert not not_run
     assert report.verdict == "passed"
