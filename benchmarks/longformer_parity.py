@@ -148,7 +148,7 @@ def labels(head: str, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor
     if head == "ForQuestionAnswering":
         return {"start_positions": torch.tensor([9] * rows), "end_positions": torch.tensor([12] * rows)}
     if head == "ForConditionalGeneration":
-        return {"labels": inputs["decoder_input_ids"]}
+        return {"labels": inputs["decoder_input_ids"].contiguous()}
     per_token = inputs["input_ids"] % 2
     return {"labels": per_token if head in ("ForMaskedLM", "ForTokenClassification") else per_token[:, 9]}
 
