@@ -17,7 +17,7 @@ from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
 from lsg_convert.folder.output import check_output, holds_something, resolved
 from lsg_convert.folder.record import Record, make_record, today, write_record
-from lsg_convert.folder.remote_code import code_name, modeling_files
+from lsg_convert.folder.remote_code import code_name, modeling_files, parts_of
 from lsg_convert.folder.report import VerificationReport
 from lsg_convert.folder.saved_record import origin_fields
 from lsg_convert.folder.staging import staged
@@ -226,7 +226,7 @@ def _write_folder(
     from lsg_convert.verification.texts import load_text
 
     copy_auxiliary_files(source.folder, folder, plan.max_len, auxiliary)
-    config = plan.config | {"lsg_code": code_name(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type)}
+    config = plan.config | {"lsg_code": code_name(plan.family, parts_of(plan.lsg))}
     config |= origin_fields(source, plan, options)
     write_json(folder / "config.json", config)
     steps.step()
@@ -241,7 +241,7 @@ def _write_folder(
     estimate.tell(steps)  # now that nothing but the machine itself can be in the way
     steps.step()
     written = write_safetensors(folder, entries, options.max_shard_bytes(), steps)
-    for name, code in modeling_files(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type).items():
+    for name, code in modeling_files(plan.family, parts_of(plan.lsg)).items():
         (folder / name).write_bytes(code)
     hashes = {file.path.relative_to(folder).as_posix(): file.sha256 for file in written}
     draw_attention(folder, plan.lsg)

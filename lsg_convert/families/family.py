@@ -77,6 +77,7 @@ class Family:
     # Of a source that is long by itself: the LSG options, of its config and class, with which a converted model attends
     # as its source does, at every length. None of a source whose attention is full all the same.
     source_options: Callable[[Config, str], Mapping[str, Any]] | None = None
+    modules: tuple[str, ...] = ()  # optional modules of `modeling/` that a folder has whatever its options
     knows_global_ends: bool = False  # whether its models can have automatic_globals="ends"
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
     config_positions_offset: Callable[[Config], int] = field(default=lambda config: 0)

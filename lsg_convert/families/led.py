@@ -16,5 +16,6 @@ FAMILY = bart_style_family(
     positions=(PositionTable("encoder.embed_positions.weight"),),
     positions_field="max_encoder_position_embeddings",
     word_scale=lambda config: 1.0,
+    modules=("lsg_sliding",),
     source_options=lambda config, _: longformer_options(config, "encoder_layers"),
 )

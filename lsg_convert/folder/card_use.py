@@ -9,7 +9,7 @@ from typing import Any
 from lsg_convert.common.errors import LSGConvertError
 from lsg_convert.common.files import read_json_object, safe_file
 from lsg_convert.folder.record import Record
-from lsg_convert.folder.remote_code import OPTIONAL_BACKENDS, OPTIONAL_TYPES
+from lsg_convert.folder.remote_code import OPTIONAL, parts_of
 from lsg_convert.folder.report import MEASURED
 from lsg_convert.folder.sentence_modules import embeds_sentences
 from lsg_convert.modeling.lsg_options import LSGOptions
@@ -67,9 +67,9 @@ def limit_facts(record: Record, lsg: LSGOptions) -> dict[str, Any]:
 
 def setting_facts(record: Record) -> dict[str, Any]:
     """What fills the card's section on settings."""
-    optional = [("sparsity_type", kind) for kind in OPTIONAL_TYPES]
-    optional += [("attention_backend", backend) for backend in OPTIONAL_BACKENDS]
-    left_out = [f'`{name}="{value}"`' for name, value in optional if getattr(record.lsg, name) != value]
+    here = {OPTIONAL[name][value] for name, value in parts_of(record.lsg)} | set(record.converted_family.modules)
+    optional = [(name, value, module) for name, values in OPTIONAL.items() for value, module in values.items()]
+    left_out = [f'`{name}="{value}"`' for name, value, module in optional if module not in here]
     return {"left_out": ", ".join(left_out)}
 
 

@@ -1,14 +1,16 @@
 """The code that comes with a folder: one file, generated from the modules in `modeling/`.
 
 What few need is not in it unless it is asked for: the attention backends `flex` (FlexAttention, for GPUs) and `cpp` (a
-C++ kernel, for CPUs), and the sparsity type `lsh`.
+C++ kernel, for CPUs), the sparsity type `lsh`, sliding attention, and rules by which tokens are global by themselves.
 """
 
 from __future__ import annotations
 
 import hashlib
 import textwrap
+from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from lsg_convert.common.errors import RequestError
@@ -17,37 +19,54 @@ from lsg_convert.common.version import __version__
 from lsg_convert.families import Family, family_named
 from lsg_convert.folder.code_generator import Generated, Sources, generate
 from lsg_convert.folder.code_imports import WIDTH
+from lsg_convert.modeling.lsg_options import LSGOptions
 
 MODELING = Path(__file__).parents[1] / "modeling"
 # Values of options whose code is left out of the file unless they are asked for, and the module that holds each.
-OPTIONAL_BACKENDS = {"flex": "lsg_flex", "cpp": "lsg_cpp"}
-OPTIONAL_TYPES = {"lsh": "lsg_hashing"}
+OPTIONAL: Mapping[str, Mapping[str, str]] = {
+    "attention_backend": {"flex": "lsg_flex", "cpp": "lsg_cpp"},
+    "sparsity_type": {"lsh": "lsg_hashing"},
+    "local_attention": {"sliding": "lsg_sliding"},
+    "automatic_globals": dict.fromkeys(("first", "question", "choice"), "lsg_automatic_globals"),
+}
+_LISTED = f"{', '.join(list(OPTIONAL)[:-1])} or {list(OPTIONAL)[-1]}"
+_LONGEST_HEADER = 4000  # bytes
 _UNNAMED = 'LSG_CODE = ""'
 _REGISTER = ("lsg_register", "register_classes")
 
+Parts = frozenset[tuple[str, str]]  # options and their values
+NO_PARTS: Parts = frozenset()
 
-def modeling_files(
-    family: Family, attention_backend: str = "auto", sparsity_type: str | None = "norm"
-) -> dict[str, bytes]:
+
+def parts_of(options: LSGOptions | Mapping[str, str | None]) -> Parts:
+    """The optional parts that a folder with these options needs the code of."""
+    values = options if isinstance(options, Mapping) else vars(options)
+    return frozenset((name, str(values[name])) for name in OPTIONAL if values.get(name) in OPTIONAL[name])
+
+
+def modeling_files(family: Family, parts: Parts = NO_PARTS) -> dict[str, bytes]:
     """The code of a folder of this family, by file name: one file, without the optional parts not asked for."""
-    backend = attention_backend if attention_backend in OPTIONAL_BACKENDS else None
-    kind = sparsity_type if sparsity_type in OPTIONAL_TYPES else None
-    return {f"{family.modeling_file}.py": _code(family.model_type, backend, kind).encode()}
+    return {f"{family.modeling_file}.py": _code(family.model_type, parts).encode()}
 
 
-def code_name(family: Family, attention_backend: str, sparsity_type: str | None = "norm") -> str:
+def code_name(family: Family, parts: Parts = NO_PARTS) -> str:
     """What the code calls itself, and a folder's configuration calls it."""
-    (code,) = modeling_files(family, attention_backend, sparsity_type).values()
+    (code,) = modeling_files(family, parts).values()
     return code.decode().partition(_UNNAMED[:-1])[2].partition('"')[0]
 
 
 def ships(family: Family, name: str, code: bytes) -> bool:
-    """Whether this is, byte for byte, what comes with a folder of this family, with any optional parts."""
-    return any(
-        modeling_files(family, backend, kind).get(name) == code
-        for kind in ("norm", *OPTIONAL_TYPES)
-        for backend in ("auto", *OPTIONAL_BACKENDS)
+    """Whether this is, byte for byte, what comes with a folder of this family, with the optional parts that it says."""
+    return modeling_files(family, _said_parts(code)).get(name) == code
+
+
+def _said_parts(code: bytes) -> Parts:
+    """The parts in the command that a file of ours says makes it again."""
+    words = (
+        code[:_LONGEST_HEADER].decode("utf-8", "replace").partition("`lsg-convert code ")[2].partition("`")[0].split()
     )
+    named = {option.removeprefix("--").replace("-", "_"): value for option, value in pairwise(words)}
+    return parts_of(named)
 
 
 def write_code(path: Path, code: bytes) -> None:
@@ -72,16 +91,14 @@ def write_code(path: Path, code: bytes) -> None:
 
 
 @lru_cache(maxsize=64)
-def _code(name: str, backend: str | None, kind: str | None) -> str:
+def _code(name: str, parts: Parts) -> str:
     family = family_named(name)
     assert family is not None
-    optional = OPTIONAL_BACKENDS | OPTIONAL_TYPES
-    left_out = [value for value in optional if value not in (backend, kind)]
-    sources = Sources(
-        MODELING,
-        left_out=[optional[value] for value in left_out],
-        constants={"LEFT_OUT": _tuple(left_out)},
-    )
+    modules = {OPTIONAL[option][value] for option, value in parts} | set(family.modules)
+    left_out = {
+        value: module for values in OPTIONAL.values() for value, module in values.items() if module not in modules
+    }
+    sources = Sources(MODELING, left_out=set(left_out.values()), constants={"LEFT_OUT": _tuple(list(left_out))})
     roots = [
         (family.modeling_file, name)
         for definition in sources.module(family.modeling_file).definitions
@@ -98,9 +115,9 @@ def _code(name: str, backend: str | None, kind: str | None) -> str:
             *("", "", *lines),
         ]
     generated = generate(sources, [*roots, _REGISTER])
-    asked = [("attention-backend", backend), ("sparsity-type", kind)]
-    command = " ".join([f"lsg-convert code {name}", *(f"--{option} {value}" for option, value in asked if value)])
-    header = _header(sources.module(family.modeling_file).doc, generated, command, left_out)
+    asked = [f"--{option.replace('_', '-')} {value}" for option, value in sorted(parts)]
+    command = " ".join([f"lsg-convert code {name}", *asked])
+    header = _header(sources.module(family.modeling_file).doc, generated, command, list(left_out))
     code = "\n".join([generated.imports, "", generated.body, "", "", *lines, ""])
     digest = hashlib.sha256(code.encode()).hexdigest()[:16]
     return f"{header}\n\n{code.replace(_UNNAMED, _UNNAMED[:-1] + digest + _UNNAMED[-1], 1)}"
@@ -113,7 +130,7 @@ def _header(doc: str, generated: Generated, command: str, left_out: list[str]) -
         f"{', '.join(generated.modules)}, in this order. `{command}` makes it again: change it there rather than here."
     )
     missing = (
-        f"Left out, as few need it: {', '.join(map(repr, left_out))}, values of attention_backend or sparsity_type. "
+        f"Left out, as few need it: {', '.join(map(repr, left_out))}, values of {_LISTED}. "
         "Converting with one of them writes a folder that has its code."
     )
     filled = [textwrap.fill(part, WIDTH, break_long_words=False, break_on_hyphens=False) for part in (origin, missing)]

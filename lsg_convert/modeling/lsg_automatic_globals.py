@@ -29,6 +29,11 @@ class RuleInput(NamedTuple):
     kept: Tensor
 
 
+def has_rule(options: LSGOptions) -> bool:
+    """Whether a rule makes tokens of the input global. (``ends`` is no matter of tokens.)"""
+    return options.automatic_globals not in ("none", "ends")
+
+
 def with_automatic_globals(
     options: LSGOptions, attention_mask: Tensor | None, input_ids: Tensor | None, inputs_embeds: Tensor | None
 ) -> Tensor | None:
@@ -38,7 +43,7 @@ def with_automatic_globals(
     Raises:
         ValueError: the rule does not fit the input.
     """
-    if options.automatic_globals == "none" or (attention_mask is not None and attention_mask.dtype == MERGED):
+    if not has_rule(options) or (attention_mask is not None and attention_mask.dtype == MERGED):
         return attention_mask
     mask = automatic_global_mask(options, attention_mask, input_ids, inputs_embeds)
     return merge_masks(mask, attention_mask, input_ids, inputs_embeds)

@@ -16,7 +16,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import logging
 
-from .lsg_automatic_globals import with_automatic_globals
+from .lsg_automatic_globals import has_rule, with_automatic_globals
 from .lsg_encoder import (
     LSGEncoder,
     LSGEncoderOutput,
@@ -122,7 +122,8 @@ class LSGBertStyleModel(LSGEncoder):
         refuse_attentions(output_attentions, self.config)
         refuse_head_mask(kwargs)
         num_tokens = require_one_input(input_ids, inputs_embeds).shape[1]
-        attention_mask = with_automatic_globals(self.options, attention_mask, input_ids, inputs_embeds)
+        if has_rule(self.options):
+            attention_mask = with_automatic_globals(self.options, attention_mask, input_ids, inputs_embeds)
         if position_ids is None:
             check_length(num_tokens, self.max_tokens())
         others = ((embedding_inputs.get("token_type_ids"), 0), (position_ids, self.first_position()))

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .lsg_sequence import Sequence
-from .lsg_sliding import band_of
+from .lsg_sliding import keep_band, slides
 from .lsg_sparse import SparseTokens
 from .lsg_windows import AttentionPlan, Window
 
@@ -55,8 +55,9 @@ class LayerCall:
         """Which keys the blocks may attend to, bool, broadcastable to [B · num_blocks, H, block_size, W]; None where
         that is all.
         """
-        keys, band = self._kept_keys(window), band_of(self.plan, window)
-        return keys if band is None else band if keys is None else keys & band
+        if slides(self.plan):
+            return keep_band(self._kept_keys(window), self.plan, window)
+        return self._kept_keys(window)
 
     def _kept_keys(self, window: Window) -> Tensor | None:
         """Which keys of the blocks are kept, bool [B · num_blocks, H or 1, 1, W]; None where all are."""

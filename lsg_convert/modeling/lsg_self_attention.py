@@ -8,7 +8,7 @@ from torch import nn
 from .lsg_attention import lsg_attention
 from .lsg_compat import run_layer, self_attention_inputs, self_attention_values
 from .lsg_eager import is_eager_on_cpu
-from .lsg_sliding import plan_of_half_window
+from .lsg_sliding import plan_of_half_window, slides
 from .lsg_windows import AttentionPlan
 
 TOKENS_AT_ONCE = 512  # that a layer's feed-forward part gets on a CPU
@@ -63,7 +63,8 @@ class LSGSelfAttention(nn.Module):
     def attend(self, hidden_states: torch.Tensor, plan: AttentionPlan, position_bias: Any = None) -> torch.Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
         query, key, value = (self._heads(getattr(self, name)(hidden_states)) for name in self.projections[:3])
-        plan = plan_of_half_window(plan, self.half_window)
+        if slides(plan):
+            plan = plan_of_half_window(plan, self.half_window)
         context = self.attention(query, key, value, plan, self.scale, self.dropout(plan), position_bias)
         return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
 

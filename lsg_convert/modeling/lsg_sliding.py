@@ -13,6 +13,11 @@ from torch.nn import functional
 from .lsg_windows import AttentionPlan, Window
 
 
+def slides(plan: AttentionPlan) -> bool:
+    """Whether tokens attend to a band of their own."""
+    return plan.half_window is not None
+
+
 def plan_of_half_window(plan: AttentionPlan, half_window: int | None) -> AttentionPlan:
     """The plan for layers that attend to so many tokens on each side; made once in a forward pass."""
     if half_window == plan.half_window:
@@ -27,14 +32,12 @@ def plan_of_half_window(plan: AttentionPlan, half_window: int | None) -> Attenti
     return plan.plans_of_others[half_window]
 
 
-def band_of(plan: AttentionPlan, window: Window) -> Tensor | None:
-    """Which keys of a window each query of a block attends to, bool [block_size, W]; None where that is all.
-
-    Of globals and sparse tokens, all; of local tokens those of its band.
+def keep_band(keys: Tensor | None, plan: AttentionPlan, window: Window) -> Tensor:
+    """Which keys of a window each query of a block attends to, bool [..., block_size, W]: of local tokens those of its
+    band. `keys`: which are kept, bool [..., 1, W]; None where all are.
     """
-    if plan.half_window is None:
-        return None
     queries = torch.arange(plan.options.block_size, device=plan.device) + window.block * plan.options.block_size
     near = (torch.arange(*window.local, device=plan.device) - queries[:, None]).abs() <= plan.half_window
     sparse = window.left[1] - window.left[0] + window.right[1] - window.right[0]
-    return functional.pad(near, (plan.num_globals + sparse, 0), value=True)
+    band = functional.pad(near, (plan.num_globals + sparse, 0), value=True)
+    return band if keys is None else keys & band

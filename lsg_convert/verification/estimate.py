@@ -12,7 +12,7 @@ from math import prod
 
 from lsg_convert.common.estimate import COMPUTING, IMPORTING, RUNTIME, SLACK, STARTING, Estimate
 from lsg_convert.folder.auxiliary_files import AuxiliaryFiles
-from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.folder.remote_code import modeling_files, parts_of
 from lsg_convert.plan.plan import Plan
 from lsg_convert.sources.checkpoint import Checkpoint
 from lsg_convert.verification.check import Check
@@ -68,7 +68,7 @@ def estimate_verification(subject: Subject, checks: Sequence[Check]) -> Estimate
 
 def _disk(checkpoint: Checkpoint, plan: Plan, auxiliary: AuxiliaryFiles) -> int:
     header = sum(len(tensor.name) + _HEADER for tensor in plan.tensors)
-    code = sum(map(len, modeling_files(plan.family, plan.lsg.attention_backend, plan.lsg.sparsity_type).values()))
+    code = sum(map(len, modeling_files(plan.family, parts_of(plan.lsg)).values()))
     config = len(json.dumps(plan.config, indent=2))
     copied = sum(_sizes(checkpoint, auxiliary))
     recorded = _RECORD + _RECORDED * (len(auxiliary.names) + 4 + len(plan.changes()))

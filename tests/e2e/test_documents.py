@@ -22,7 +22,7 @@ import torch
 from examples.serve import make_server
 from lsg_convert import convert
 from lsg_convert.cli.app import run
-from lsg_convert.folder.remote_code import OPTIONAL_BACKENDS, OPTIONAL_TYPES
+from lsg_convert.folder.remote_code import OPTIONAL
 from lsg_convert.verification import run as verification
 from lsg_convert.verification.stranger import Stranger
 from tests.e2e.shown import blocks
@@ -110,7 +110,7 @@ def test_commands_are_all_looked_at() -> None:
 @pytest.mark.parametrize("document", ["README.md", "docs/settings.md"])
 def test_settings_that_need_code_of_their_own_are_named(document: str) -> None:
     said = (ROOT / document).read_text(encoding="utf-8")
-    for value in (*OPTIONAL_TYPES, *OPTIONAL_BACKENDS):
+    for value in (value for values in OPTIONAL.values() for value in values):
         assert re.search(rf'[`"]{value}[`"]', said), value
     assert "All attention settings can be changed" not in said
 

@@ -119,7 +119,15 @@ def run(*arguments: Any) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_long_model_learns_where_the_answers_are(file: Path, checkpoint: Callable[..., Path], tmp_path: Path) -> None:
     source = checkpoint("bert", "BertForQuestionAnswering")
-    convert(source, output=tmp_path / "lsg", verify=False, max_len=256, block_size=32, sparse_block_size=32)
+    convert(
+        source,
+        output=tmp_path / "lsg",
+        verify=False,
+        max_len=256,
+        block_size=32,
+        sparse_block_size=32,
+        automatic_globals="question",
+    )
     options = ["--train", file, "--eval", file, "--batch", 4, "--batch-in-memory", 4, "--learning-rate", 0.01]
     figures = run(
         tmp_path / "lsg", *options, "--output", tmp_path / "trained", "--steps", 60, "--question-global", "--no-answer"

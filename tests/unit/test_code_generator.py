@@ -12,12 +12,12 @@ import pytest
 
 from lsg_convert.families import FAMILIES, PAIRS, Family
 from lsg_convert.folder.code_generator import Generated, Sources, generate
-from lsg_convert.folder.remote_code import OPTIONAL_BACKENDS, code_name, modeling_files, ships
+from lsg_convert.folder.remote_code import OPTIONAL, code_name, modeling_files, parts_of, ships
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = [*FAMILIES.values(), *PAIRS.values()]
-BACKENDS = ("auto", *OPTIONAL_BACKENDS)
-LINES_OF_BERT = 2250
+BACKENDS = ("auto", *OPTIONAL["attention_backend"])
+LINES_OF_BERT = 2100
 
 Generate = Callable[..., Generated]
 
@@ -44,8 +44,9 @@ def run(made: Generated) -> dict[str, object]:
     return scope
 
 
-def code_of(family: Family, backend: str = "auto", kind: str = "norm") -> str:
-    (code,) = modeling_files(family, backend, kind).values()
+def code_of(family: Family, backend: str = "auto", kind: str = "norm", **options: str) -> str:
+    asked = {"attention_backend": backend, "sparsity_type": kind, **options}
+    (code,) = modeling_files(family, parts_of(asked)).values()
     return code.decode()
 
 
@@ -180,9 +181,21 @@ class TestFiles:
     def test_lsh_is_in_it_only_if_asked_for(self) -> None:
         bert = FAMILIES["bert"]
         without, with_lsh = code_of(bert), code_of(bert, kind="lsh")
-        assert "_bucket_sums" not in without and 'LEFT_OUT: tuple[str, ...] = ("flex", "cpp", "lsh")' in without
+        assert "_bucket_sums" not in without and 'LEFT_OUT: tuple[str, ...] = ("flex", "cpp", "lsh", ' in without
         assert "_bucket_sums" in with_lsh and "lsg-convert code bert --sparsity-type lsh" in with_lsh.replace("\n", " ")
         assert ships(bert, f"{bert.modeling_file}.py", code_of(bert, "cpp", "lsh").encode())
+
+    def test_sliding_attention_and_rules_are_in_it_where_they_are_used(self) -> None:
+        own = {"longformer": ("keep_band", "RULES"), "led": ("keep_band",)}
+        for name, family in FAMILIES.items():
+            found = tuple(word for word in ("keep_band", "RULES") if word in code_of(family))
+            assert found == own.get(name, ()), name
+        bert = FAMILIES["bert"]
+        asked = {"local_attention": "sliding", "automatic_globals": "question"}
+        assert "keep_band" in code_of(bert, **asked) and "RULES" in code_of(bert, **asked)
+        assert ships(bert, f"{bert.modeling_file}.py", code_of(bert, "cpp", "lsh", **asked).encode())
+        for option, value in asked.items():
+            assert f'"{value}"' in code_of(bert).partition("LEFT_OUT: ")[2].partition("\n")[0], option
 
     def test_position_bias_is_in_it_only_where_it_is_used(self) -> None:
         holders = {name for name, family in FAMILIES.items() if "class PositionBias" in code_of(family)}
@@ -205,7 +218,8 @@ class TestFiles:
             )
 
     def test_names_itself_by_its_content(self) -> None:
-        names = {code_name(family, backend) for family in EVERY for backend in BACKENDS}
+        parts = [parts_of({"attention_backend": backend}) for backend in BACKENDS]
+        names = {code_name(family, asked) for family in EVERY for asked in parts}
         assert len(names) == len(EVERY) * len(BACKENDS) and all(len(name) == 16 for name in names)
         bert = FAMILIES["bert"]
-        assert f'LSG_CODE = "{code_name(bert, "cpp")}"  #' in code_of(bert, "cpp")
+        assert f'LSG_CODE = "{code_name(bert, parts[-1])}"  #' in code_of(bert, "cpp")
