@@ -62,9 +62,8 @@ def ships(family: Family, name: str, code: bytes) -> bool:
 
 def _said_parts(code: bytes) -> Parts:
     """The parts in the command that a file of ours says makes it again."""
-    words = (
-        code[:_LONGEST_HEADER].decode("utf-8", "replace").partition("`lsg-convert code ")[2].partition("`")[0].split()
-    )
+    header = " ".join(code[:_LONGEST_HEADER].decode("utf-8", "replace").split())
+    words = header.partition("`lsg-convert code ")[2].partition("`")[0].split()
     named = {option.removeprefix("--").replace("-", "_"): value for option, value in pairwise(words)}
     return parts_of(named)
 

@@ -27,7 +27,7 @@ def missing_tokens(num_tokens: int, block_size: int) -> int:
     it would be another one for a single block.
     """
     num_blocks = (num_tokens + block_size - 1) // block_size
-    if not holds(num_blocks > 1):
+    if not (holds(num_blocks > 1) or holds(num_blocks <= 1)):
         num_blocks = (num_tokens + 2 * block_size - 1) // block_size
     return num_blocks * block_size - num_tokens
 

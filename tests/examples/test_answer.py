@@ -118,7 +118,7 @@ def run(*arguments: Any) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_a_long_model_learns_where_the_answers_are(file: Path, checkpoint: Callable[..., Path], tmp_path: Path) -> None:
-    source = checkpoint("bert", "BertForQuestionAnswering")
+    source = checkpoint("bert", "BertForQuestionAnswering", num_labels=2)
     convert(
         source,
         output=tmp_path / "lsg",
@@ -128,9 +128,18 @@ def test_a_long_model_learns_where_the_answers_are(file: Path, checkpoint: Calla
         sparse_block_size=32,
         automatic_globals="question",
     )
-    options = ["--train", file, "--eval", file, "--batch", 4, "--batch-in-memory", 4, "--learning-rate", 0.01]
+    options = ["--train", file, "--eval", file, "--batch", 4, "--batch-in-memory", 4, "--learning-rate", 0.005]
     figures = run(
-        tmp_path / "lsg", *options, "--output", tmp_path / "trained", "--steps", 60, "--question-global", "--no-answer"
+        tmp_path / "lsg",
+        *options,
+        "--output",
+        tmp_path / "trained",
+        "--steps",
+        160,
+        "--empty-windows",
+        2,
+        "--question-global",
+        "--no-answer",
     )
     assert figures["exact"] == 100  # it has seen nothing else
     again = run(tmp_path / "trained", "--eval", file, "--output", tmp_path / "again", "--no-answer")
