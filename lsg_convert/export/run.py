@@ -161,6 +161,17 @@ def _parts(model: Any, record: Record, texts: Texts) -> tuple[list[Part], bool]:
     from lsg_convert.export.parts import encoder_and_decoder, whole_model
 
     family: Family = record.converted_family
+    if record.lsg.has_global_ends:
+        limit = record.lsg.dense_limit
+        raise RequestError(
+            f"BigBird's attention is full up to {limit} tokens, in blocks beyond: no graph is right for all lengths.",
+            "Convert the source with --automatic-globals none, and fine-tune it.",
+        )
+    if family.inner is not None:
+        raise RequestError(
+            f"{printable(record.library_class)}, a pair, cannot be exported: torch's exporter fails on its decoder.",
+            "Serve it with transformers.",
+        )
     if not family.is_seq2seq or record.auto_class in _ENCODERS_ALONE:
         return whole_model(model, texts), False
     if record.auto_class == "AutoModelForSeq2SeqLM":

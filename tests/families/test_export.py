@@ -13,11 +13,13 @@ import pytest
 import torch
 
 import lsg_convert
+from lsg_convert import convert
 from lsg_convert.common.errors import RequestError
 from lsg_convert.export import check, run
 from lsg_convert.folder.integrity import check_folder
 from tests.close import assert_close
 from tests.families.pairs import MAX_LEN, Pair
+from tests.tiny import make_pair
 
 MakePair = Callable[..., Pair]
 ALONE = """
@@ -111,11 +113,29 @@ def test_what_is_missing_is_named(pair: MakePair, monkeypatch: pytest.MonkeyPatc
     assert "lsg-convert[onnx]" in str(error.value.hint)
 
 
-def test_what_has_no_onnx_form_is_refused(pair: MakePair) -> None:
-    made = pair("bart", "BartForSequenceClassification")
-    with pytest.raises(RequestError, match="BartForSequenceClassification of an encoder-decoder has no usual form"):
+@pytest.mark.parametrize(
+    ("model_type", "architecture", "reason"),
+    [
+        (
+            "bart",
+            "BartForSequenceClassification",
+            "BartForSequenceClassification of an encoder-decoder has no",
+        ),
+        ("big_bird", "BigBirdModel", "BigBird's attention is full up to .* no graph is right for all lengths"),
+    ],
+)
+def test_what_has_no_onnx_form_is_refused(pair: MakePair, model_type: str, architecture: str, reason: str) -> None:
+    made = pair(model_type, architecture)
+    with pytest.raises(RequestError, match=reason):
         run.export(made.folder)
     assert not (made.folder / "onnx").exists()
+
+
+def test_a_pair_is_refused(tmp_path: Path) -> None:
+    source = make_pair("bert", "bert", tmp_path / "source")
+    convert(source, output=tmp_path / "lsg", verify=False, max_len=MAX_LEN, block_size=16, sparse_block_size=16)
+    with pytest.raises(RequestError, match="EncoderDecoderModel, a pair, cannot be exported"):
+        run.export(tmp_path / "lsg")
 
 
 def test_foreign_code_is_not_run(pair: MakePair, tmp_path: Path) -> None:
