@@ -41,7 +41,7 @@ MISTAKES: dict[str, tuple[int, tuple[str, ...]]] = {
     "deberta-v3-base": (2, ("'deberta-v3-base' cannot be converted", "disentangled")),
     "gpt2": (2, ("a decoder only",)),
     "Llama-3.1-8B": (2, ("a decoder only",)),
-    "longformer-base-4096": (2, ("already reaches far",)),
+    "ModernBERT-base": (2, ("already reaches far",)),
     "https://huggingface.co/datasets/squad": (2, ("that of a data set, not of a model",)),
     "https://huggingface.co/": (2, ("that of the Hub itself",)),
     "https://example.org/me/bert": (2, ("example.org is not the Hub", "give its folder")),
