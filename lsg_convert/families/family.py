@@ -117,6 +117,9 @@ class Family:
         return dict(sorted(entries.items()))
 
 
+MOST_LAYERS = 10_000  # that a model can have
+
+
 @dataclass(frozen=True)
 class Head:
     """A library class: the Auto class that loads it, and prefixes of the tensors it adds to the base model."""

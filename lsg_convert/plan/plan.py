@@ -12,6 +12,7 @@ from typing import Any
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
 from lsg_convert.families import FAMILIES, Family, family_of
+from lsg_convert.families.family import MOST_LAYERS
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
 from lsg_convert.plan.architecture import choose_architecture, with_model_type
@@ -203,7 +204,7 @@ def _lsg_options(
     source.setdefault("mask_first_token", global_is_bos)
     source.setdefault("pool_with_global", global_is_bos)
     source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
-    lsg = _with_windows(options.lsg_options(source), options, family.encoder_config(config)[family.num_layers])
+    lsg = _with_windows(options.lsg_options(source), options, family.encoder_config(config).get(family.num_layers))
     heads = family.encoder_config(config).get(family.num_heads)
     try:
         lsg.validate(heads if isinstance(heads, int) else None)
@@ -249,7 +250,7 @@ def _changed(lsg: LSGOptions, own: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _with_windows(lsg: LSGOptions, options: ConvertOptions, num_layers: int) -> LSGOptions:
+def _with_windows(lsg: LSGOptions, options: ConvertOptions, num_layers: Any) -> LSGOptions:
     """The options with a window of each layer, where attention is sliding.
 
     Raises:
@@ -263,6 +264,8 @@ def _with_windows(lsg: LSGOptions, options: ConvertOptions, num_layers: int) -> 
             )
         return lsg
     windows = lsg.attention_window or (2 * lsg.block_size,)
+    if type(num_layers) is not int or not 0 < num_layers <= MOST_LAYERS:  # whose number the library knows
+        return replace(lsg, attention_window=windows)
     windows = windows * num_layers if len(windows) == 1 else windows
     if len(windows) != num_layers:
         raise RequestError(
