@@ -11,7 +11,7 @@ import pytest
 
 from lsg_convert import convert
 from lsg_convert.families import FAMILIES
-from lsg_convert.folder.remote_code import modeling_files
+from lsg_convert.folder.remote_code import modeling_files, parts_of
 from lsg_convert.sources.safetensors_header import read_header
 from tests.tiny import make_pair
 
@@ -52,11 +52,11 @@ def check(folder: Path, family_code: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("model_type", FAMILIES)
 def test_of_every_family(model_type: str, checkpoint: Callable[..., Path], tmp_path: Path) -> None:
     result = convert(checkpoint(model_type), output=tmp_path / "out", max_len=256, verify=False)
-    check(result.output, modeling_files(result.plan.family))
+    check(result.output, modeling_files(result.plan.family, parts_of(result.plan.lsg)))
     assert result.left_behind == {}
 
 
 def test_of_a_pair(tmp_path: Path) -> None:
     source = make_pair("bert", "bert", tmp_path / "pair")
     result = convert(source, output=tmp_path / "out", max_len=256, verify=False)
-    check(result.output, modeling_files(result.plan.family))
+    check(result.output, modeling_files(result.plan.family, parts_of(result.plan.lsg)))
