@@ -12,7 +12,7 @@ import pytest
 import lsg_convert as package
 from lsg_convert import convert
 from lsg_convert.folder.record import read_record
-from lsg_convert.verification import stranger
+from lsg_convert.verification import stranger, stranger_launch
 from lsg_convert.verification.result import Result
 from lsg_convert.verification.run import ALL_CHECKS, CONVERSION_CHECKS
 from tests.tiny import make_checkpoint
@@ -129,7 +129,7 @@ def test_a_source_that_raises_too_is_nobodys_failure(tmp_path: Path) -> None:
 
 
 def test_a_process_that_does_not_end_is_ended(breakable: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stranger, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(stranger_launch, "_TIMEOUT", 0.2)
     found = result(breakable("bert").folder)
     assert (found.status, found.reason) == ("failed", "not done after 0 s")
 
