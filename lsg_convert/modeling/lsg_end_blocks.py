@@ -12,7 +12,6 @@ from torch import Tensor
 
 from .lsg_eager import is_eager_on_cpu
 from .lsg_graph import holds
-from .lsg_options import LSGOptions
 from .lsg_self_attention import LSGSelfAttention
 from .lsg_windows import AttentionPlan
 
@@ -30,16 +29,9 @@ class EndBlocksPlan(AttentionPlan):
     num_ends = 0
     is_padding: Tensor | None = None
 
-    def __init__(
-        self,
-        options: LSGOptions,
-        tokens: Tensor | None,
-        batch_size: int,
-        num_tokens: int,
-        device: torch.device,
-        opening_rows: Tensor | None = None,
-    ) -> None:
-        super().__init__(options, tokens, batch_size, num_tokens, device, opening_rows)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        options, tokens, num_tokens = self.options, self.no_padding, self.num_tokens
         limit = options.dense_limit
         if options.has_global_ends and not (holds(num_tokens <= limit) or holds(num_tokens > limit)):
             raise ValueError(
@@ -57,8 +49,8 @@ class EndBlocksPlan(AttentionPlan):
             self.is_padding = self.arrange(torch.cat([globals_, ~tokens], dim=1))
         if self.keep is not None:
             self.keep = self.arrange(self.keep)
-            self.keeps_globals = is_eager_on_cpu(device) and bool(self.keep[:, : self.num_globals].all())
-        self.global_bias = torch.zeros(options.num_global_tokens + self.num_ends, device=device)
+            self.keeps_globals = is_eager_on_cpu(self.device) and bool(self.keep[:, : self.num_globals].all())
+        self.global_bias = torch.zeros(options.num_global_tokens + self.num_ends, device=self.device)
         self.global_bias[options.num_global_tokens :] = math.log(1 + options.num_random_blocks)
         self.make_windows()
 

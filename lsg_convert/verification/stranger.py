@@ -48,11 +48,12 @@ class Stranger(Check):
         import torch
 
         threads = torch.get_num_threads()
-        if threads < 2 or subject.model_bytes(4) > _BESIDE:
+        is_large = subject.model_bytes(4) > _BESIDE or subject.limits.too_large(2 * self.memory(subject))
+        if threads < 2 or is_large:
             return False
+        self._process = until.enter_context(_asked(subject, threads // 2))
         until.callback(torch.set_num_threads, threads)
         torch.set_num_threads(threads - threads // 2)
-        self._process = until.enter_context(_asked(subject, threads // 2))
         return True
 
     def measure(self, subject: Subject) -> Measurement:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import lsg_convert as package
 from lsg_convert import convert
@@ -132,6 +134,28 @@ def test_a_process_that_does_not_end_is_ended(breakable: Maker, monkeypatch: pyt
     monkeypatch.setattr(stranger_launch, "_TIMEOUT", 0.2)
     found = result(breakable("bert").folder)
     assert (found.status, found.reason) == ("failed", "not done after 0 s")
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_runs_beside_the_others_where_there_is_a_core(
+    in_time: bool, converted: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun, begin = [], stranger.Stranger.begin
+    monkeypatch.setattr(stranger.Stranger, "begin", lambda *given: begun.append(begin(*given)) or begun[-1])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if not in_time:
+        monkeypatch.setattr(stranger_launch, "_TIMEOUT", 0.01)
+    folder = converted("bert").folder
+    torch.set_num_threads(2)
+    try:
+        report = package.verify(folder, level="exact")
+        threads = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(1)
+    assert begun == [True] and threads == 2
+    assert report[NAME].status == ("passed" if in_time else "failed")
+    assert report.results[-1].name == NAME, "the report has the checks in their order"
+    assert not list(tmp_path.glob("lsg-convert-*")), "its folder stays behind"
 
 
 def test_a_conversion_leaves_it_to_verify() -> None:
