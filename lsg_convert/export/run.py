@@ -96,7 +96,7 @@ def check_packages() -> None:
     if missing:
         raise RequestError(
             f"exporting needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
-            "pip install 'lsg-convert[onnx]'.",
+            "install the extra: pip install 'lsg-convert[onnx]'.",
         )
 
 
