@@ -90,7 +90,9 @@ def answer(
 def _encode(questions: list[dict[str, Any]], tokenizer: Any, options: argparse.Namespace) -> Dataset:
     rows = Dataset.from_list(questions)
     cut = partial(windows, tokenizer=tokenizer, max_length=options.max_len, stride=options.stride)
-    return rows.map(cut, batched=True, batch_size=100, remove_columns=rows.column_names, desc="Tokenize")
+    return rows.map(
+        cut, batched=True, batch_size=100, with_indices=True, remove_columns=rows.column_names, desc="Tokenize"
+    )
 
 
 def main() -> None:

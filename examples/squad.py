@@ -31,10 +31,12 @@ def read_squad(path: Path) -> list[dict[str, Any]]:
     ]
 
 
-def windows(rows: Mapping[str, list[Any]], tokenizer: Any, max_length: int, stride: int) -> dict[str, list[Any]]:
+def windows(
+    rows: Mapping[str, list[Any]], indices: Sequence[int], tokenizer: Any, max_length: int, stride: int
+) -> dict[str, list[Any]]:
     """Questions with the windows of their contexts, ``stride`` tokens of which are also in the next one.
 
-    Of each window: what the model takes, the row that it is of, and for tokens of the context their characters (start,
+    Of each window: what the model takes, the index of its row, and for tokens of the context their characters (start,
     end), for others (-1, -1).
     """
     encoded = tokenizer(
@@ -47,7 +49,7 @@ def windows(rows: Mapping[str, list[Any]], tokenizer: Any, max_length: int, stri
         return_offsets_mapping=True,
     )
     result = {name: encoded[name] for name in tokenizer.model_input_names if name in encoded}
-    result["row"] = encoded["overflow_to_sample_mapping"]
+    result["row"] = [indices[number] for number in encoded["overflow_to_sample_mapping"]]
     result["characters"] = [
         [span if part == 1 else (-1, -1) for span, part in zip(spans, encoded.sequence_ids(i), strict=True)]
         for i, spans in enumerate(encoded["offset_mapping"])

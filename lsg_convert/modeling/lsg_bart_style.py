@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from .lsg_encoder import check_length
+from .lsg_inputs import check_length
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqEncoder, LSGSeq2SeqModel
 

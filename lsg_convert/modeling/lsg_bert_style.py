@@ -17,15 +17,8 @@ from transformers.modeling_outputs import (
 from transformers.utils import logging
 
 from .lsg_automatic_globals import has_rule, with_automatic_globals
-from .lsg_encoder import (
-    LSGEncoder,
-    LSGEncoderOutput,
-    check_length,
-    format_output,
-    refuse_attentions,
-    refuse_head_mask,
-    require_one_input,
-)
+from .lsg_encoder import LSGEncoder, LSGEncoderOutput, format_output
+from .lsg_inputs import check_length, refuse_attentions, refuse_head_mask, require_one_input
 from .lsg_marked import marked_tokens, merge_masks
 from .lsg_opening import opening_rows
 

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.utils import logging
 
 from .lsg_compat import as_tuple, wants_dict
 from .lsg_eager import is_captured, is_eager_on_cpu
@@ -21,9 +20,8 @@ from .lsg_linear import fast_linear_maps
 from .lsg_marked import mark_tokens, marked_tokens
 from .lsg_options import MAX_GLOBAL_TOKENS, LSGOptions
 from .lsg_self_attention import LSGSelfAttention, run_lsg_layer
+from .lsg_unpadded import groups_by_length, run_by_length
 from .lsg_windows import AttentionPlan
-
-logger = logging.get_logger(__name__)
 
 
 class LSGEncoder:
@@ -99,9 +97,50 @@ class LSGEncoder:
         Raises:
             ValueError: the mask is not [batch, T], or T is not a whole number of blocks and `adaptive` is off.
         """
+        num_globals = self.options.num_global_tokens
+        num_tokens = hidden_states.shape[1] - num_globals if num_tokens is None else num_tokens
+        self._check_mask(attention_mask, hidden_states.shape[0], num_tokens)
+        if output_hidden_states is None:
+            output_hidden_states = getattr(self.config, "output_hidden_states", False)
+        layers = list(layers)
+        groups = None
+        if self.options.unpad_inputs and attention_mask is not None and not is_captured():
+            groups = groups_by_length(attention_mask, self.options.block_size)
+        if groups is None or groups[0][0] == num_tokens:
+            states = self._run_layers(
+                hidden_states, attention_mask, layers, output_hidden_states, num_tokens, opening_rows
+            )
+        else:
+            assert attention_mask is not None
+            padded_mask = attention_mask
+
+            def run(length: int, rows: torch.Tensor) -> list[torch.Tensor]:
+                tokens, mask = hidden_states[rows, : num_globals + length], padded_mask[rows, :length]
+                opens = None if opening_rows is None else opening_rows[rows]
+                return self._run_layers(tokens, mask, layers, output_hidden_states, length, opens)
+
+            states = run_by_length(run, groups, num_tokens)
+        return LSGEncoderOutput(
+            last_hidden_state=states[-1],
+            hidden_states=tuple(states) if output_hidden_states else None,
+            opening_rows=opening_rows,
+        )
+
+    def _run_layers(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        layers: list[nn.Module],
+        every_state: bool,
+        num_tokens: int,
+        opening_rows: torch.Tensor | None,
+    ) -> list[torch.Tensor]:
+        """What the last layer returns, trimmed and normalised; before it what each layer gets, if asked for."""
         length = hidden_states.shape[1] - self.options.num_global_tokens
-        num_tokens = length if num_tokens is None else num_tokens
-        tokens = self._token_mask(attention_mask, hidden_states.shape[0], num_tokens)
+        tokens = None if attention_mask is None else attention_mask.bool()
+        # A mask that masks nothing costs time in every layer. Asking is free on a CPU; elsewhere it waits.
+        if tokens is not None and is_eager_on_cpu(tokens.device) and bool(tokens.all()):
+            tokens = None
         padding = self.padding(num_tokens)
         if not holds(padding == 0):
             if not is_captured() or self.self_attention.takes_whole_blocks:  # else attention alone sees the padding
@@ -113,37 +152,24 @@ class LSGEncoder:
             self.options, tokens, hidden_states.shape[0], num_tokens + padding, hidden_states.device, opening_rows
         )
         mark_tokens(plan, marked_tokens(attention_mask, padding))
-        if output_hidden_states is None:
-            output_hidden_states = getattr(self.config, "output_hidden_states", False)
-        every_state = [self._trim(hidden_states, num_tokens, opening_rows)] if output_hidden_states else None
+        states = []
         hidden_states = plan.arrange(hidden_states)
         with fast_linear_maps(hidden_states.device):
             for layer in layers:
+                if every_state:
+                    states.append(self._trim(plan.restore(hidden_states), num_tokens, opening_rows))
                 hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
-                if every_state is not None:
-                    every_state.append(self._trim(plan.restore(hidden_states), num_tokens, opening_rows))
         hidden_states = self._trim(plan.restore(hidden_states), num_tokens, opening_rows)
         if self.final_norm is not None:
             hidden_states = self.get_submodule(self.final_norm)(hidden_states)
-        if every_state is not None:
-            every_state[-1] = hidden_states
-        return LSGEncoderOutput(
-            last_hidden_state=hidden_states,
-            hidden_states=None if every_state is None else tuple(every_state),
-            opening_rows=opening_rows,
-        )
+        return [*states, hidden_states]
 
-    def _token_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> torch.Tensor | None:
-        if attention_mask is None:
-            return None
-        if attention_mask.shape != (batch_size, num_tokens):
+    def _check_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> None:
+        if attention_mask is not None and attention_mask.shape != (batch_size, num_tokens):
             raise ValueError(
                 f"attention_mask has shape {tuple(attention_mask.shape)}; LSG attention takes [batch, tokens], "
                 f"here {(batch_size, num_tokens)}."
             )
-        tokens = attention_mask.bool()
-        # A mask that masks nothing costs time in every layer. Asking is free on a CPU; elsewhere it waits.
-        return None if is_eager_on_cpu(tokens.device) and bool(tokens.all()) else tokens
 
     def padding(self, num_tokens: int) -> int:
         """How many tokens are missing to whole blocks; none are below the dense limit.
@@ -193,60 +219,6 @@ class LSGEncoderOutput(BaseModelOutput):
 
     def __len__(self) -> int:
         return len(self.to_tuple())  # by which the library's models take it apart
-
-
-def check_length(num_tokens: int, max_tokens: int) -> None:
-    """Say that an input is too long before an index error does.
-
-    Raises:
-        ValueError: there are more tokens than positions.
-    """
-    if holds(num_tokens > max_tokens):
-        raise ValueError(
-            f"{num_tokens} tokens, but this model has positions for {max_tokens}: truncate the input "
-            "(tokenizer(..., truncation=True)), or convert again with a larger --max-len."
-        )
-
-
-def require_one_input(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> torch.Tensor:
-    """Whichever of the two is given.
-
-    Raises:
-        ValueError: both are, or none.
-    """
-    given = input_ids if inputs_embeds is None else inputs_embeds
-    if given is None or (input_ids is not None and inputs_embeds is not None):
-        raise ValueError("Give exactly one of input_ids and inputs_embeds.")
-    return given
-
-
-def refuse_attentions(output_attentions: bool | None, config: Any) -> None:
-    """Say what cannot be returned.
-
-    Raises:
-        ValueError: attention weights were asked for.
-    """
-    if output_attentions or (output_attentions is None and getattr(config, "output_attentions", False)):
-        raise ValueError(
-            "output_attentions=True: LSG attention never forms the attention matrix, so there is nothing to return. "
-            "Load the source model where you need them."
-        )
-
-
-def warn_of_no_attentions(output_attentions: bool | None) -> None:
-    """Say, where a decoder has attentions to return, that the encoder has none."""
-    if output_attentions:
-        logger.warning_once("LSG attention forms no attention matrix: encoder_attentions will be None.")
-
-
-def refuse_head_mask(arguments: dict[str, Any]) -> None:
-    """Say what is not supported (4.x has it, 5.x removed it).
-
-    Raises:
-        ValueError: a head mask was given.
-    """
-    if arguments.get("head_mask") is not None:
-        raise ValueError("head_mask is given, but LSG attention does not mask heads: leave it out.")
 
 
 def format_output(output: BaseModelOutput, config: Any, return_dict: bool | None) -> Any:

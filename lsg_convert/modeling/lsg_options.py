@@ -40,6 +40,7 @@ class LSGOptions:
     num_global_tokens: learned tokens in front, which attend to all and are attended to by all.
     lsh_num_pre_rounds: hashing rounds that merge near-duplicates first (``lsh`` only).
     adaptive: pad inputs to whole blocks instead of refusing them.
+    unpad_inputs: run rows of about one length together, without the padding behind them; their outputs are zeros there.
     mask_first_token: no query attends to token 0, for which global 0 stands in.
     pool_with_global: the output at token 0 is that of global 0.
     pass_global_tokens_to_decoder: the decoder attends to the globals too.
@@ -66,6 +67,7 @@ class LSGOptions:
     num_global_tokens: int = 1
     lsh_num_pre_rounds: int = 1
     adaptive: bool = True
+    unpad_inputs: bool = False
     mask_first_token: bool = True
     pool_with_global: bool = True
     pass_global_tokens_to_decoder: bool = True
@@ -182,6 +184,8 @@ class LSGOptions:
             self._require(value not in LEFT_OUT, name, f"this folder has no code for it; {remedy}")
         together = not (self.has_global_ends and self.local_attention == "sliding")
         self._require(together, "automatic_globals", "blocks at the ends go with local_attention='block' only")
+        alone = not (self.unpad_inputs and (self.has_global_ends or self.attend_masked_runs))
+        self._require(alone, "unpad_inputs", "what this model computes of a row depends on its padding")
         windows = self.attention_window
         even = windows is None or all(type(each) is int and each > 0 and each % 2 == 0 for each in windows)
         self._require(

@@ -10,15 +10,9 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .lsg_automatic_globals import has_rule, with_automatic_globals
 from .lsg_compat import wants_dict
-from .lsg_encoder import (
-    LSGEncoder,
-    LSGEncoderOutput,
-    format_output,
-    refuse_head_mask,
-    require_one_input,
-    warn_of_no_attentions,
-)
+from .lsg_encoder import LSGEncoder, LSGEncoderOutput, format_output
 from .lsg_heads import signature_with_global_mask
+from .lsg_inputs import refuse_head_mask, require_one_input, warn_of_no_attentions
 from .lsg_marked import MERGED, merge_masks
 from .lsg_opening import opening_rows
 from .lsg_options import LSGOptions

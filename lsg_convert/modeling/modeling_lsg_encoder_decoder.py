@@ -9,7 +9,7 @@ from typing import Any
 from transformers.models.encoder_decoder.configuration_encoder_decoder import EncoderDecoderConfig
 from transformers.models.encoder_decoder.modeling_encoder_decoder import EncoderDecoderModel
 
-from .lsg_encoder import warn_of_no_attentions
+from .lsg_inputs import warn_of_no_attentions
 from .lsg_options import LSGOptions
 from .lsg_seq2seq import LSGSeq2SeqModel
 
