@@ -22,6 +22,10 @@ class GlobalBias(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(num_heads))
 
+    def forward(self) -> torch.Tensor:
+        """The bias of every head; asked for by a call, as a weight that is elsewhere is fetched for that only."""
+        return self.weight
+
 
 class LSGRelativeSelfAttention(LSGSelfAttention):
     """LSG self-attention with a bias by distance; `use_bias` says which."""
@@ -46,10 +50,12 @@ class LSGRelativeSelfAttention(LSGSelfAttention):
 
         def relative(distance: torch.Tensor) -> torch.Tensor:
             bucket = distance_bucket(distance, num_buckets, max_distance)
-            return by_bucket(bucket.to(by_bucket.weight.device)).to(distance.device)
+            if not by_bucket.weight.is_meta:  # as it is while it lies on disk: then it comes to where the buckets are
+                bucket = bucket.to(by_bucket.weight.device)
+            return by_bucket(bucket).to(distance.device)
 
         # Anew in every layer: cheap (2 T distances), and a checkpointed layer can be run again on its own.
-        towards = towards_globals.weight.to(hidden_states.device)
+        towards = towards_globals().to(hidden_states.device)
         bias = PositionBias(relative, towards, plan.options.global_has_position)
         return super().attend(hidden_states, plan, bias)
 
