@@ -69,7 +69,7 @@ class LSGEncoder:
             setattr(owner, name, attention)
         lists = (module for module in self.modules() if isinstance(module, nn.ModuleList))
         layers = next(found for found in lists if any(isinstance(part, LSGSelfAttention) for part in found.modules()))
-        # What stays on one device, and what FSDP shards by: some models of the library name no layers, or parts of them.
+        # What stays on one device, and is sharded as one: some models of the library name no layers, or parts of them.
         self._no_split_modules = sorted({*(self._no_split_modules or ()), type(layers[0]).__name__})
         for module in self.modules():
             if hasattr(module, "chunk_size_feed_forward"):
