@@ -9,10 +9,17 @@ from .lsg_marked import merge_masks
 
 
 class TakesGlobalMask:
-    """Mixed in before a library model on an LSG encoder: its `forward` takes `global_attention_mask` too."""
+    """Mixed in before a library model on an LSG encoder: its `forward` takes `global_attention_mask` too.
+
+    accepts_loss_kwargs: whether the loss heeds how many labels a whole step has. `Trainer` asks the signature otherwise:
+    of heads that take the number and ignore it, it adds up what is accumulated instead of averaging it.
+    """
+
+    accepts_loss_kwargs = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.accepts_loss_kwargs = getattr(cls, "_auto_class", None) == "AutoModelForCausalLM"
         forward = getattr(cls, "forward", None)
         if forward is not None and "global_attention_mask" not in inspect.signature(forward).parameters:
             cls.forward = taking_global_mask(forward)

@@ -51,6 +51,7 @@ class AttentionPlan:
     """
 
     global_bias: Tensor | None = None
+    position_bias: Any = None  # of the last layer that ran, where scores have one
 
     # See `mark_tokens`. In the inner plan: positions [B, M], rows of the sequence, and where each of its rows is then.
     marked: Tensor | None = None
