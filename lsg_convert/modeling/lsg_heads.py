@@ -11,8 +11,8 @@ from .lsg_marked import merge_masks
 class TakesGlobalMask:
     """Mixed in before a library model on an LSG encoder: its `forward` takes `global_attention_mask` too.
 
-    accepts_loss_kwargs: whether the loss heeds how many labels a whole step has. `Trainer` asks the signature otherwise:
-    of heads that take the number and ignore it, it adds up what is accumulated instead of averaging it.
+    accepts_loss_kwargs: whether the loss heeds how many labels a whole step has. `Trainer` guesses from the signature
+    otherwise, and of heads that ignore the number it adds up what is accumulated instead of averaging it.
     """
 
     accepts_loss_kwargs = False

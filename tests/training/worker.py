@@ -2,7 +2,8 @@
 
     accelerate launch --multi_gpu --num_processes 2 --module tests.training.worker OUTPUT FOLDER...
 
-(With `--cpu` there would be one process, whatever the number.) OUTPUT gets the losses of each, by folder, as JSON. Of each step, all processes together read the same four texts.
+(With `--cpu` there would be one process, whatever the number.) OUTPUT gets the losses of each, by folder, as JSON.
+Of each step, all processes together read the same four texts.
 """
 
 from __future__ import annotations
