@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch import distributed
 
 from lsg_convert import convert
 from tests.training import worker
@@ -53,3 +54,16 @@ def test_steps_in_parts_are_averaged(folders: dict[str, str], family: str, tmp_p
     """Accumulated over four parts, the loss is that of the whole step."""
     whole = worker.by_trainer(folders[family], tmp_path)
     assert worker.by_trainer(folders[family], tmp_path, accumulated=4) == pytest.approx(whole, abs=1e-5)
+
+
+def test_reentrant_checkpoints_of_sharded_t5_are_refused(folders: dict[str, str]) -> None:
+    """Its bias by distance would be trained by one layer, and nobody would notice."""
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        model = worker.shard(worker.load(folders["t5"]).train())
+        inputs = {name: value[None] for name, value in worker.texts(model)[0].items()}
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": True})
+        with pytest.raises(RuntimeError, match="'use_reentrant': False"):
+            model(**inputs).loss.backward()
+    finally:
+        distributed.destroy_process_group()

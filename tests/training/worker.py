@@ -89,6 +89,17 @@ def by_trainer(folder: str, place: Path, accumulated: int = 1, **options: Any) -
     return found.sum(1).tolist()
 
 
+def shard(model: Any) -> Any:
+    """The model, its weights sharded layer by layer; words are shared with the head, which FSDP2 wants in one group."""
+    layers = {name for name in model._no_split_modules if not name.endswith("Embeddings")}
+    for module in model.modules():
+        if type(module).__name__ in layers:
+            fully_shard(module)
+    fully_shard(model)
+    assert all(isinstance(weight, DTensor) for weight in model.parameters())
+    return model
+
+
 def by_hand(folder: str, sharded: bool, checkpointed: bool = False) -> list[float]:
     """The losses of a loop: of one process, or of all with weights that are sharded layer by layer."""
     model = load(folder).train()
@@ -96,13 +107,7 @@ def by_hand(folder: str, sharded: bool, checkpointed: bool = False) -> list[floa
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     rank, processes = (distributed.get_rank(), distributed.get_world_size()) if sharded else (0, 1)
     if sharded:
-        # Layer by layer: embeddings are shared with the head, which FSDP2 wants in one group.
-        layers = {name for name in model._no_split_modules if not name.endswith("Embeddings")}
-        for module in model.modules():
-            if type(module).__name__ in layers:
-                fully_shard(module)
-        fully_shard(model)
-        assert all(isinstance(weight, DTensor) for weight in model.parameters())
+        shard(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, eps=EPSILON)
     rows, losses = texts(model), []
     for step in range(STEPS):
