@@ -64,5 +64,7 @@ class LSGHead(TakesGlobalMask):
         library_model = getattr(self, self.base_model_prefix)
         without_pooler = getattr(library_model, "pooler", self) is None
         pooling = {"add_pooling_layer": False} if without_pooler else {}
-        setattr(self, self.base_model_prefix, self.lsg_model(config, **pooling))
+        model = self.lsg_model(config, **pooling)
+        setattr(self, self.base_model_prefix, model)
+        self._no_split_modules = model._no_split_modules  # which 5.x collects from within by itself
         self.post_init()
