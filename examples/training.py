@@ -68,6 +68,12 @@ def train(trainer: Trainer, options: argparse.Namespace) -> None:
     """Train, or go on after an interruption, and save the result with its tokenizer."""
     if options.only == "globals":
         freeze_all_but_globals(trainer.model)
-    has_checkpoint = any(Path(options.output).glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=options.resume and has_checkpoint)
+    checkpoint = last_checkpoint(Path(options.output)) if options.resume else None
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.save_model()
+
+
+def last_checkpoint(output: Path) -> Path | None:
+    """The last checkpoint that is whole: what was killed while it wrote one has left one without its state."""
+    whole = (path.parent for path in output.glob("checkpoint-*/trainer_state.json"))
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)

@@ -69,7 +69,7 @@ def _start_cpu() -> int | None:
     """Give freed memory back and forget the old peak; returns the bytes in use, None where the system does not tell."""
     try:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-        _CLEAR.write_text("5")
+        _CLEAR.write_text("5", encoding="ascii", newline="\n")
     except (OSError, AttributeError):
         return None
     return _memory("VmRSS")
@@ -77,7 +77,7 @@ def _start_cpu() -> int | None:
 
 def _memory(field: str) -> int | None:
     try:
-        lines = _STATUS.read_text().splitlines()
+        lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":")), None)

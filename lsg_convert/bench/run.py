@@ -187,7 +187,7 @@ def describe_machine(device: str = "cpu") -> dict[str, Any]:
 
     processor = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         processor = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), processor)
     if device.startswith("cuda"):
         processor = torch.cuda.get_device_name(device)

@@ -216,4 +216,4 @@ def _keep(place: Path, record: Record) -> None:
     record = replace(record, files=dict(sorted({**others, **own}.items())))
     for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(place, record))):
         with replaced(place / name) as path:
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", newline="\n")

@@ -48,7 +48,7 @@ _ADD_KERNEL = "`lsg-convert . --attention-backend cpp`"
 def write_card(folder: Path, source: Source, record: Record) -> None:
     """Write `README.md` into `folder`."""
     card = render_card(folder, source_metadata(source.folder), record, source_citations(source.folder))
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
 
 
 def render_card(

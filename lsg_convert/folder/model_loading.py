@@ -77,10 +77,10 @@ def _view(folder: Path, config: dict[str, Any]) -> Iterator[Path]:
 
 def fill_view(folder: Path, config: dict[str, Any], view: Path) -> None:
     """Put links to the weights of `folder` into `view`, with `config` and the token ids of the generation settings."""
-    (view / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (view / "config.json").write_text(json.dumps(config), encoding="utf-8", newline="\n")
     if (folder / _GENERATION).is_file():
         settings = read_json_object(safe_file(folder, _GENERATION), CONFIG_LIMIT)
-        (view / _GENERATION).write_text(json.dumps(token_ids(settings)), encoding="utf-8")
+        (view / _GENERATION).write_text(json.dumps(token_ids(settings)), encoding="utf-8", newline="\n")
     for weights in weight_file_names(folder):
         (view / weights).parent.mkdir(parents=True, exist_ok=True)
         _link(safe_file(folder, weights).resolve(), view / weights)

@@ -78,13 +78,15 @@ def read_modules(source: Path) -> SentenceModules | None:
 
 def write_modules(source: Path, target: Path, found: SentenceModules) -> list[str]:
     """Write what travels into `target`; returns the relative names."""
-    (target / MODULES).write_text(json.dumps(found.listed, indent=2) + "\n", encoding="utf-8")
+    (target / MODULES).write_text(json.dumps(found.listed, indent=2) + "\n", encoding="utf-8", newline="\n")
     names = [MODULES]
     for module in found.modules:
         (target / module.path).mkdir()
         if module.settings is not None:
             names.append(f"{module.path}/config.json")
-            (target / names[-1]).write_text(json.dumps(module.settings, indent=2) + "\n", encoding="utf-8")
+            (target / names[-1]).write_text(
+                json.dumps(module.settings, indent=2) + "\n", encoding="utf-8", newline="\n"
+            )
         if module.weights:
             names.append(f"{module.path}/model.safetensors")
             _write_weights(source, f"{module.path}/{module.weights}", target / module.path)

@@ -48,7 +48,7 @@ class LSGBartStyleEncoder(LSGSeq2SeqEncoder):
         if self.options.attend_masked_runs:
             inputs_embeds = self._pad_with_tokens(inputs_embeds)
         tokens = inputs_embeds + self.token_positions(inputs_embeds, input_ids)
-        embeddings = self.prepend_globals(tokens, self.embed_globals())
+        embeddings = self.prepend_globals(tokens, self.embed_globals(tokens.device))
         if self.embedding_norm is not None:
             embeddings = self.get_submodule(self.embedding_norm)(embeddings)
         return functional.dropout(embeddings, p=self.dropout, training=self.training)

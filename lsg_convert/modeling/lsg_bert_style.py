@@ -136,7 +136,7 @@ class LSGBertStyleModel(LSGEncoder):
 
         The library's module normalises every token on its own, so that globals can be normalised here.
         """
-        globals_ = self.embed_globals()
+        globals_ = self.embed_globals(embeddings.device)
         if self.embedding_norm is not None:
             globals_ = self.get_submodule(self.embedding_norm)(globals_)
         globals_ = globals_.expand(embeddings.shape[0], -1, -1)

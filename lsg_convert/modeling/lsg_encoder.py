@@ -33,6 +33,7 @@ class LSGEncoder:
 
     config: Any
     training: bool
+    _no_split_modules: Any
     options: LSGOptions
     global_embeddings_holder = ""  # the submodule that holds `global_embeddings`; the encoder itself unless named
     self_attention: type[LSGSelfAttention] = LSGSelfAttention
@@ -64,15 +65,22 @@ class LSGEncoder:
             attention = self.self_attention(getattr(owner, name), projections, num_heads, dropout, scale)
             attention.half_window = self.options.half_window(number)
             setattr(owner, name, attention)
+        lists = (module for module in self.modules() if isinstance(module, nn.ModuleList))
+        layers = next(found for found in lists if any(isinstance(part, LSGSelfAttention) for part in found.modules()))
+        # What stays on one device, and is sharded as one: some models of the library name no layers, or parts of them.
+        self._no_split_modules = sorted({*(self._no_split_modules or ()), type(layers[0]).__name__})
         for module in self.modules():
             if hasattr(module, "chunk_size_feed_forward"):
                 # Disable feed-forward chunking: the length may not be divisible.
                 module.chunk_size_feed_forward = 0
 
-    def embed_globals(self) -> torch.Tensor:
-        """The summed embeddings of the globals, [1, G, width]."""
+    def embed_globals(self, device: torch.device) -> torch.Tensor:
+        """The summed embeddings of the globals, [1, G, width], on the device where those of the tokens are.
+
+        By a call of the module: weights that were moved to another device or to disk are there only while it runs.
+        """
         table = self.get_submodule(self.global_embeddings_holder).global_embeddings
-        return table.weight[None, : self.options.num_global_tokens]
+        return table(torch.arange(self.options.num_global_tokens, device=device)[None])
 
     def prepend_globals(self, embeddings: torch.Tensor, globals_: torch.Tensor) -> torch.Tensor:
         """[batch, T, width] embeddings of tokens and [1, G, width] of globals → [batch, G + T, width]."""
@@ -157,9 +165,11 @@ class LSGEncoder:
         with fast_linear_maps(hidden_states.device):
             for layer in layers:
                 if every_state:
-                    states.append(self._trim(plan.restore(hidden_states), num_tokens, opening_rows))
+                    plan = plan.to(hidden_states.device)
+                    states.append(self._trim(plan.restore(hidden_states), num_tokens, plan.opening_rows))
                 hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
-        hidden_states = self._trim(plan.restore(hidden_states), num_tokens, opening_rows)
+        plan = plan.to(hidden_states.device)
+        hidden_states = self._trim(plan.restore(hidden_states), num_tokens, plan.opening_rows)
         if self.final_norm is not None:
             hidden_states = self.get_submodule(self.final_norm)(hidden_states)
         return [*states, hidden_states]

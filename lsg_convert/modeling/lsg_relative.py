@@ -22,6 +22,10 @@ class GlobalBias(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(num_heads))
 
+    def forward(self) -> torch.Tensor:
+        """The bias of every head; asked for by a call, as a weight that is elsewhere is fetched for that only."""
+        return self.weight
+
 
 class LSGRelativeSelfAttention(LSGSelfAttention):
     """LSG self-attention with a bias by distance; `use_bias` says which."""
@@ -42,16 +46,38 @@ class LSGRelativeSelfAttention(LSGSelfAttention):
 
     def attend(self, hidden_states: torch.Tensor, plan: AttentionPlan, position_bias: Any = None) -> torch.Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
+        return super().attend(hidden_states, plan, self._position_bias(hidden_states, plan))
+
+    def _position_bias(self, hidden_states: torch.Tensor, plan: AttentionPlan) -> PositionBias:
         by_bucket, towards_globals, num_buckets, max_distance = self._bias
+        if hasattr(by_bucket.weight, "placements"):  # FSDP2: it is whole only while the first layer runs, which has it
+            return _shared_bias(plan, by_bucket.weight)
 
         def relative(distance: torch.Tensor) -> torch.Tensor:
             bucket = distance_bucket(distance, num_buckets, max_distance)
-            return by_bucket(bucket.to(by_bucket.weight.device)).to(distance.device)
+            if not by_bucket.weight.is_meta:  # as it is while it lies on disk: then it comes to where the buckets are
+                bucket = bucket.to(by_bucket.weight.device)
+            return by_bucket(bucket).to(distance.device)
 
         # Anew in every layer: cheap (2 T distances), and a checkpointed layer can be run again on its own.
-        towards = towards_globals.weight.to(hidden_states.device)
-        bias = PositionBias(relative, towards, plan.options.global_has_position)
-        return super().attend(hidden_states, plan, bias)
+        towards = towards_globals().to(hidden_states.device)
+        plan.position_bias = PositionBias(relative, towards, plan.options.global_has_position)
+        return plan.position_bias
+
+
+def _shared_bias(plan: AttentionPlan, weight: torch.Tensor) -> PositionBias:
+    """The bias of the layer before.
+
+    Raises:
+        RuntimeError: it would get no gradient.
+    """
+    bias: PositionBias = plan.position_bias
+    if torch.is_grad_enabled() and weight.requires_grad and not bias.by_distance(plan.num_tokens).requires_grad:
+        raise RuntimeError(
+            "A reentrant checkpoint of sharded weights would train the bias by distance in one layer only: "
+            "gradient_checkpointing_enable(gradient_checkpointing_kwargs={'use_reentrant': False})."
+        )
+    return bias
 
 
 def distance_bucket(distance: torch.Tensor, num_buckets: int, max_distance: int) -> torch.Tensor:

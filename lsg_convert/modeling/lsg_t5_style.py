@@ -85,7 +85,7 @@ class LSGT5StyleEncoder(LSGSeq2SeqEncoder):
 
     def embed(self, inputs_embeds: torch.Tensor, input_ids: torch.Tensor | None) -> torch.Tensor:
         """[batch, T, width] word embeddings → [batch, G + T, width] for the first layer."""
-        return self.dropout(self.prepend_globals(inputs_embeds, self.embed_globals()))
+        return self.dropout(self.prepend_globals(inputs_embeds, self.embed_globals(inputs_embeds.device)))
 
     def encode(self, *args: Any, **kwargs: Any) -> LSGEncoderOutput:
         """Run the layers, and drop out what they return."""

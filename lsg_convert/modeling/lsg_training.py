@@ -1,7 +1,8 @@
 """LSG attention in training on a CPU: gradients gather the windows anew, so that no layer keeps any.
 
 Where it can, it calls the kernel behind `scaled_dot_product_attention`, whose log-sum-exp of the scores it needs. That
-kernel knows neither dropout nor a bias that is trained: with them attention is computed step by step.
+kernel knows neither dropout nor a bias that is trained: with them attention is computed step by step, in float32, under
+autocast too.
 """
 
 from collections.abc import Iterator
@@ -56,18 +57,19 @@ class _RecomputedBlocks(torch.autograd.Function):
         context = query.new_empty(query.shape[0], query.shape[2] - num_globals, query.shape[1], query.shape[3])
         context = context.transpose(1, 2)
         dropout, sums = _Dropout(call.dropout_p, seed), []
-        for window in call.plan.windows:
-            queries = call.plan.queries(window)
-            block = (query[:, :, queries], keys.gather(window).squeeze(2), values.gather(window).squeeze(2))
-            if ctx.step_by_step:
-                weights = _weights(*block[:2], call, window)
-                part = (_apply_dropout(weights, dropout.draw(weights)) @ block[2].float()).mul_(dropout.scale)
-            else:
-                part, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-                    *block, attn_mask=call.attn_bias(window, query.dtype), scale=call.scale
-                )
-                sums.append(total)
-            context[:, :, queries.start - num_globals : queries.stop - num_globals] = part
+        with torch.autocast("cpu", enabled=False):
+            for window in call.plan.windows:
+                queries = call.plan.queries(window)
+                block = (query[:, :, queries], keys.gather(window).squeeze(2), values.gather(window).squeeze(2))
+                if ctx.step_by_step:
+                    weights = _weights(*block[:2], call, window)
+                    part = (_apply_dropout(weights, dropout.draw(weights)) @ block[2].float()).mul_(dropout.scale)
+                else:
+                    part, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+                        *block, attn_mask=call.attn_bias(window, query.dtype), scale=call.scale
+                    )
+                    sums.append(total)
+                context[:, :, queries.start - num_globals : queries.stop - num_globals] = part
         ctx.save_for_backward(query, key, value, sparse_key, sparse_value, context, torch.stack(sums) if sums else None)
         return context
 
@@ -84,22 +86,23 @@ class _RecomputedBlocks(torch.autograd.Function):
         key_grads, value_grads = call.sequence(grad_key, grad_sparse[0]), call.sequence(grad_value, grad_sparse[1])
         grad_bias = [torch.zeros_like(part, dtype=torch.float32) for part in call.bias_tensors()]
         dropout = _Dropout(call.dropout_p, ctx.seed)
-        for i, window in enumerate(call.plan.windows):
-            queries = call.plan.queries(window)
-            tokens = slice(queries.start - num_globals, queries.stop - num_globals)
-            block = (query[:, :, queries], keys.gather(window).squeeze(2), values.gather(window).squeeze(2))
-            outcome = (gradient[:, :, tokens], context[:, :, tokens])
-            if ctx.step_by_step:
-                *block_grads, grad_scores = _gradients(*outcome, *block, call, window, dropout)
-                call.accumulate_bias_grad(window, grad_scores, *grad_bias)
-            else:
-                block_grads = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
-                    outcome[0], *block, outcome[1], sums[i], 0.0, False,
-                    attn_mask=call.attn_bias(window, query.dtype), scale=call.scale,
-                )  # fmt: skip
-            grad_query[:, :, queries] = block_grads[0]
-            key_grads.accumulate_grad(window, block_grads[1])
-            value_grads.accumulate_grad(window, block_grads[2])
+        with torch.autocast("cpu", enabled=False):
+            for i, window in enumerate(call.plan.windows):
+                queries = call.plan.queries(window)
+                tokens = slice(queries.start - num_globals, queries.stop - num_globals)
+                block = (query[:, :, queries], keys.gather(window).squeeze(2), values.gather(window).squeeze(2))
+                outcome = (gradient[:, :, tokens], context[:, :, tokens])
+                if ctx.step_by_step:
+                    *block_grads, grad_scores = _gradients(*outcome, *block, call, window, dropout)
+                    call.accumulate_bias_grad(window, grad_scores, *grad_bias)
+                else:
+                    block_grads = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
+                        outcome[0], *block, outcome[1], sums[i], 0.0, False,
+                        attn_mask=call.attn_bias(window, query.dtype), scale=call.scale,
+                    )  # fmt: skip
+                grad_query[:, :, queries] = block_grads[0]
+                key_grads.accumulate_grad(window, block_grads[1])
+                value_grads.accumulate_grad(window, block_grads[2])
         return grad_query, grad_key, grad_value, *grad_sparse, None, None, *grad_bias
 
 

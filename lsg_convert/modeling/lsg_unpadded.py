@@ -32,5 +32,5 @@ def run_by_length(run: Callable[[int, Tensor], list[Tensor]], groups: list[Group
             functional.pad(part, (0, 0, 0, num_tokens - length))
             for part, (length, _) in zip(parts, groups, strict=True)
         ]
-        wholes.append(torch.cat(padded).index_select(0, order))
+        wholes.append(torch.cat(padded).index_select(0, order.to(padded[0].device)))
     return wholes

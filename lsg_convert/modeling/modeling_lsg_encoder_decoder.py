@@ -26,6 +26,7 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
 
     config_class = LSGEncoderDecoderConfig
     _auto_class = "AutoModelForSeq2SeqLM"
+    accepts_loss_kwargs = False  # see `TakesGlobalMask`
 
     lsg_encoder: type
     further_encoder_inputs = ("token_type_ids", "position_ids")

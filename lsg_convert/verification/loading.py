@@ -77,7 +77,7 @@ def load_tokenizer(folder: Path, family: Family, texts: Iterable[str], proven: b
         copy_tokenizer(folder, view)
         config = without_foreign_keys(read_json_object(safe_file(folder, "config.json"), CONFIG_LIMIT))
         (view / "config.json").write_text(
-            json.dumps(config | {"model_type": library_model_type(config, family)}), encoding="utf-8"
+            json.dumps(config | {"model_type": library_model_type(config, family)}), encoding="utf-8", newline="\n"
         )
         if not proven:
             prove_tokenizer(view, texts)

@@ -140,7 +140,7 @@ def keep_report(folder: Path, record: Record, report: Report) -> None:
         draw_verification(folder, _curves(report))
         for name, text in ((RECORD_NAME, record_text(record)), ("README.md", updated_card(folder, record))):
             with replaced(folder / name) as path:
-                path.write_text(text, encoding="utf-8")
+                path.write_text(text, encoding="utf-8", newline="\n")
     except OSError:
         return
 

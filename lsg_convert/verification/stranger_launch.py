@@ -58,7 +58,7 @@ def started(question: Callable[[Path], dict[str, Any]]) -> Iterator[StrangerProc
     """
     root = Path(tempfile.mkdtemp(prefix="lsg-convert-"))
     try:
-        (root / _REQUEST).write_text(json.dumps(question(root)), encoding="utf-8")
+        (root / _REQUEST).write_text(json.dumps(question(root)), encoding="utf-8", newline="\n")
         kept = {name: value for name, value in os.environ.items() if name not in _TOKENS}
         home = {"HF_HOME": root / "home", "HF_HUB_CACHE": root / "hub", "HF_MODULES_CACHE": root / "modules"}
         quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}

@@ -38,7 +38,7 @@ def main(request_file: str, answer_file: str) -> None:
         answer = {"source_error": str(error)}
     except Exception as error:  # of any kind: it is the folder, or the libraries on it
         answer = {"error": f"{doing[-1]}: {type(error).__name__}: {error}"}
-    Path(answer_file).write_text(json.dumps(answer), encoding="utf-8")
+    Path(answer_file).write_text(json.dumps(answer), encoding="utf-8", newline="\n")
 
 
 def _answer(request: dict[str, Any], doing: list[str]) -> dict[str, Any]:

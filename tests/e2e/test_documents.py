@@ -32,7 +32,18 @@ from tests.verify.test_card import sentence_source
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 # In the order in which a reader meets them: later pages use the folders of earlier ones.
-PAGES = ["settings", "training", "serving", "trust", "cost", "habits", "environment", "first-day", "longformer"]
+PAGES = [
+    "settings",
+    "training",
+    "training_more",
+    "serving",
+    "trust",
+    "cost",
+    "habits",
+    "environment",
+    "first-day",
+    "longformer",
+]
 LEFT_OUT = {
     "lsg-convert --install-completion": "it writes into the files of a shell; tests/cli/test_habits.py has it",
     "lsg-convert bench lsg-bart-base-4096": "the README has it",

@@ -16,8 +16,8 @@ from lsg_convert import convert
 from tests.close import GRADIENT_ROUNDING, assert_close
 from tests.families.pairs import CASES, DENSE_LIMIT, OPTIONS, SEQ2SEQ, USUAL, Pair
 from tests.families.test_kernel import use_oracle
-from tests.families.test_training import gradients
 from tests.tiny import make_pair
+from tests.training.test_training import gradients, without_dropout
 
 MakePair = Callable[..., Pair]
 LENGTH = 83  # five blocks and some padding, so that there are tokens out of a token's reach
@@ -116,11 +116,11 @@ def test_pairs_have_it(kinds: tuple[str, str], tmp_path: Any) -> None:
 def test_training_and_gradient_checkpointing(pair: MakePair, model_type: str, architecture: str) -> None:
     made = pair(model_type, architecture)
     inputs = marking(made.inputs(LENGTH, padded=True))
-    plain = gradients(made.load(num_global_tokens=1), inputs)
+    plain = gradients(without_dropout(made.load(num_global_tokens=1)), inputs)
     checkpointed, dense = made.load(num_global_tokens=1), made.load(num_global_tokens=1)
     checkpointed.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     use_oracle(dense)
-    for others in (gradients(checkpointed, inputs), gradients(dense, inputs)):
+    for others in (gradients(without_dropout(checkpointed), inputs), gradients(without_dropout(dense), inputs)):
         assert plain.keys() == others.keys()
         for name, gradient in plain.items():
             assert_close(gradient, others[name], GRADIENT_ROUNDING, terms=0.01)

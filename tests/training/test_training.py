@@ -14,33 +14,47 @@ from tests.families.pairs import CASES, USUAL, Pair
 MakePair = Callable[..., Pair]
 # 1.3 block lengths above the dense limit: blocks, padding and sparse tokens are all there.
 LENGTH = 52
+STYLES = [case for case in USUAL if case[0] in ("bert", "bart", "t5", "longformer")]
 
 
-def gradients(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Gradients of one step without dropout, by parameter name."""
-    model.train()
+def without_dropout(model: Any) -> Any:
+    """The model, to be trained without dropout."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
         for name in ("dropout", "dropout_probability", "activation_dropout", "layerdrop"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
+    return model
+
+
+def gradients(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Gradients of one step, by parameter name."""
+    model.train()
     outputs = model(**inputs)
     loss = outputs.loss if "loss" in outputs else outputs[0].square().mean()
     loss.backward()
     return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
-@pytest.mark.parametrize(("model_type", "architecture"), CASES)
-def test_gradient_checkpointing(pair: MakePair, model_type: str, architecture: str) -> None:
+def checkpointed(model: Any, reentrant: bool) -> Any:
+    """The model, with gradient checkpointing of one of its kinds."""
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
+    return model
+
+
+KINDS = [(*case, False) for case in CASES] + [(*case, True) for case in USUAL]
+
+
+@pytest.mark.parametrize(("model_type", "architecture", "reentrant"), KINDS)
+def test_gradient_checkpointing(pair: MakePair, model_type: str, architecture: str, reentrant: bool) -> None:
     made = pair(model_type, architecture)
     if made.family.is_seq2seq and "CausalLM" in made.auto_class:
         pytest.skip("the library's decoder alone")
     inputs = made.inputs(LENGTH, padded=True)
-    plain = gradients(made.load(num_global_tokens=1), inputs)
-    model = made.load(num_global_tokens=1)
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    saved = gradients(model, inputs)
+    plain = gradients(without_dropout(made.load(num_global_tokens=1)), inputs)
+    model = checkpointed(made.load(num_global_tokens=1), reentrant)
+    saved = gradients(without_dropout(model), inputs)
     assert plain.keys() == saved.keys()
     for name, gradient in plain.items():
         # Of a bias all terms may cancel: each is a share of 1 among some dozens of tokens.
@@ -50,6 +64,42 @@ def test_gradient_checkpointing(pair: MakePair, model_type: str, architecture: s
     assert all(plain[name][:1].abs().max() > 0 and not plain[name][1:].any() for name in globals_)
     layers = made.plan.layout.name(made.family.layers).removeprefix(made.plan.layout.prefix)
     assert any(layers in name for name in plain)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize(("model_type", "architecture"), STYLES)
+def test_what_is_dropped_is_dropped_again(pair: MakePair, model_type: str, architecture: str, reentrant: bool) -> None:
+    """A layer that is run again for its gradients drops what it dropped before."""
+    made = pair(model_type, architecture)
+    inputs, found = made.inputs(LENGTH, padded=True), []
+    for model in (made.load(), made.load(), checkpointed(made.load(), reentrant)):
+        torch.manual_seed(len(found) != 1)
+        found.append(gradients(model, inputs))
+    plain, other, saved = found
+    assert plain.keys() == saved.keys()
+    for name, gradient in plain.items():
+        assert_close(gradient, saved[name], GRADIENT_ROUNDING, terms=0.01)
+    assert any((gradient - other[name]).abs().max() > 1e-3 for name, gradient in plain.items())
+
+
+@pytest.mark.parametrize("kind", ["autocast to bfloat16", "bfloat16", "float16"])
+@pytest.mark.parametrize(("model_type", "architecture"), STYLES)
+def test_gradients_of_less_precision(pair: MakePair, model_type: str, architecture: str, kind: str) -> None:
+    """They point where those of float32 do."""
+    made = pair(model_type, architecture)
+    inputs = made.inputs(LENGTH, padded=True)
+    expected = gradients(without_dropout(made.load(sparsity_type="none")), inputs)
+    dtype = getattr(torch, kind.rpartition(" ")[2])
+    autocast = kind.startswith("autocast")
+    model = without_dropout(made.load(sparsity_type="none", torch_dtype=torch.float32 if autocast else dtype))
+    with torch.autocast("cpu", dtype, enabled=autocast):
+        found = gradients(model, inputs)
+    assert found.keys() == expected.keys()
+    assert {gradient.dtype for gradient in found.values()} <= {torch.float32, dtype}
+    whole = [torch.cat([kind[name].float().flatten() for name in expected]) for kind in (found, expected)]
+    assert torch.isfinite(whole[0]).all()
+    cosine = torch.cosine_similarity(*whole, dim=0)
+    assert cosine > (0.999 if dtype == torch.float16 else 0.98), float(cosine)
 
 
 @torch.no_grad()

@@ -1,0 +1,5 @@
+"""The pairs of `tests/families`."""
+
+from tests.families.conftest import _one_thread, pair
+
+__all__ = ["_one_thread", "pair"]
