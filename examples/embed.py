@@ -5,9 +5,9 @@
     accelerate launch examples/embed.py …                                                          # several GPUs
 
 Data are pairs of a question and the document that answers it: a SQuAD file, a file (JSON lines, CSV, Parquet) or a Hub
-dataset (`owner/name:config@split`). Measured is how often a question's own document comes first (acc@1): with one vector
-a document, and with its chunks, embedded alone or late: read in one pass, and pooled afterwards. A short source is
-evaluated by the same command. Needs `pip install "lsg-convert[examples]"`.
+dataset (`owner/name:config@split`). Measured is how often a question's own document comes first (acc@1): with one
+vector a document, and with its chunks, embedded alone or late: read in one pass, and pooled afterwards. A short source
+is evaluated by the same command. Needs `pip install "lsg-convert[examples]"`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_task(name: str, options: argparse.Namespace, documents: int | None = No
 
 
 def fine_tune(model: SentenceTransformer, task: Task, options: argparse.Namespace) -> None:
-    """Draw every question to its own document, away from the others of its batch; a batch takes the memory of a part."""
+    """Draw every question to its own document, away from the others of its batch, of which a part is in memory."""
     pairs = {"anchor": task.questions, "positive": [task.documents[number] for number in task.answers]}
     arguments = training_arguments(
         options,

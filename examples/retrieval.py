@@ -48,9 +48,9 @@ def chunks(tokenizer: Any, text: str, size: int) -> list[str]:
 def late_chunks(model: Any, text: str, size: int) -> np.ndarray:
     """Vectors [chunks, width] of a text's chunks, each made of tokens that have seen the whole text.
 
-    The model, a SentenceTransformer, reads as much as it can at once (of a longer text one piece after the other); then
-    its own pooling, and what comes behind it, is applied to every `size` tokens. A text of one chunk has the vector that
-    `model.encode` gives. Known as late chunking (arXiv:2409.04701).
+    The model, a SentenceTransformer, reads as much as it can at once, of a longer text one piece after the other; then
+    its own pooling, and what comes behind it, is applied to every `size` tokens. A text of one chunk has the vector
+    that `model.encode` gives. Known as late chunking (arXiv:2409.04701).
     """
     import torch
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,7 +73,7 @@ def test_late_chunks_are_means_of_one_pass(retrieval: ModuleType, model: Any) ->
     with torch.no_grad():
         states = model[0].auto_model(**batch)[0][0, -count:].numpy()
     bounds = [0, *range(21, count - 1, 20), count]
-    expected = np.stack([states[a:b].mean(0) for a, b in zip(bounds, bounds[1:], strict=False)])
+    expected = np.stack([states[a:b].mean(0) for a, b in pairwise(bounds)])
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     found = retrieval.late_chunks(model, text, 20)
     assert np.allclose(found, expected, atol=1e-5)
@@ -97,7 +98,7 @@ def test_every_question_finds_its_document_where_documents_are_questions(retriev
 
 @pytest.mark.slow
 @pytest.mark.parametrize("only", [[], ["--only", "globals"]])
-def test_it_trains_and_goes_on(folder: Path, tmp_path: Path, only: list[str]) -> None:
+def test_it_trains_and_goes_on_after_an_interruption(folder: Path, tmp_path: Path, only: list[str]) -> None:
     from safetensors.torch import load_file
 
     rows = [{"question": LINES[i], "text": f"{long_text(60)} {LINES[i]}"} for i in range(8)]
@@ -109,7 +110,9 @@ def test_it_trains_and_goes_on(folder: Path, tmp_path: Path, only: list[str]) ->
     assert figures["questions"] == figures["documents"] == 8 and 0 <= figures["late chunks"] <= 100
     before, after = load_file(folder / "model.safetensors"), load_file(tmp_path / "trained" / "model.safetensors")
     changed = {name for name in before if not before[name].equal(after[name])}
-    assert (changed == {"global_embeddings.weight"}) if only else len(changed) > 10
+    assert (changed == {"embeddings.global_embeddings.weight"}) if only else len(changed) > 10
+    if only:
+        return
 
     run_script("embed.py", tmp_path / "trained", "--eval", file, "--output", tmp_path / "alone", *options[8:10])
     assert result(tmp_path / "alone") == figures
