@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from lsg_convert.common.errors import RequestError
 from lsg_convert.modeling.lsg_options import LSGOptions
 
 PUBLISHED_SELECTIONS = ("pooling", "stride", "block_stride", "norm", "lsh")
@@ -67,8 +68,11 @@ class Setting:
         return 3 * self.block_size + 2 * self.sparse_tokens + (num_global_tokens if own is None else own)
 
     def check(self) -> None:
-        """Raise ValueError where attention cannot be laid out so."""
-        LSGOptions(**self.options).validate()
+        """Raise RequestError where attention cannot be laid out so."""
+        try:
+            LSGOptions(**self.options).validate()
+        except ValueError as error:
+            raise RequestError(f"the setting {self.name} is not possible: {error}") from error
 
 
 def published_grid() -> list[Setting]:

@@ -24,12 +24,13 @@ class Kind:
     """What rows of a file are for.
 
     columns: those that a row has. auto_class: of the head that can do it. answer: what the model makes of a row, by
-    (model, tokenizer, row, max_len). figures: of one row and its answer, in percent; the first one is compared.
+    (model, tokenizer, row, max_len). figures: of one row and its answer, in percent. compared: the one that decides.
     """
 
     name: str
     columns: tuple[str, ...]
     auto_class: str
+    compared: str
     answer: Callable[[Any, Any, Row, int], Any]
     figures: Callable[[Row, Any], dict[str, float]]
 
@@ -53,7 +54,8 @@ def _span(model: Any, tokenizer: Any, row: Row, max_len: int) -> str:
     """The best answer of all windows of the context."""
     import torch
 
-    cut = squad.windows({"question": [row["question"]], "context": [row["context"]]}, tokenizer, max_len, _STRIDE)
+    pair = {"question": [row["question"]], "context": [row["context"]]}
+    cut = squad.windows(pair, tokenizer, max_len, min(_STRIDE, max_len // 4))
     scored = []
     for number, characters in enumerate(cut["characters"]):
         names = [name for name in cut if name not in ("row", "characters")]
@@ -87,9 +89,11 @@ def _label_figures(row: Row, answer: str) -> dict[str, float]:
     return {"accuracy": 100.0 * (answer == str(row["label"]))}
 
 
-SUMMARIES = Kind("summaries", ("text", "summary"), "AutoModelForSeq2SeqLM", _summary, _rouge_figures)
-QUESTIONS = Kind("questions", ("question", "context", "answers"), "AutoModelForQuestionAnswering", _span, _squad_figures)
-LABELS = Kind("labels", ("text", "label"), "AutoModelForSequenceClassification", _label, _label_figures)
+SUMMARIES = Kind("summaries", ("text", "summary"), "AutoModelForSeq2SeqLM", "ROUGE", _summary, _rouge_figures)
+QUESTIONS = Kind(
+    "questions", ("question", "context", "answers"), "AutoModelForQuestionAnswering", "F1", _span, _squad_figures
+)
+LABELS = Kind("labels", ("text", "label"), "AutoModelForSequenceClassification", "accuracy", _label, _label_figures)
 KINDS_OF_TASKS = (SUMMARIES, QUESTIONS, LABELS)
 _EXPECTED = (
     "Give a SQuAD file (.json), or JSON lines with the fields text and summary, or text and label, in every line."
@@ -121,8 +125,8 @@ def read_task(path: str | Path, count: int, auto_class: str) -> Task:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(f"'{shown}' cannot be read as a task: {printable(error, 200)}.", _EXPECTED) from error
     rows = rows[:count]
-    kinds = (kind for kind in KINDS_OF_TASKS if all(isinstance(row, dict) and {*kind.columns} <= {*row} for row in rows))
-    kind = next(kinds, None) if rows else None
+    shared = set.intersection(*({*row} if isinstance(row, dict) else set() for row in rows)) if rows else set()
+    kind = next((kind for kind in KINDS_OF_TASKS if shared.issuperset(kind.columns)), None)
     if kind is None:
         raise RequestError(f"'{shown}' holds no task that is known.", _EXPECTED)
     if kind.auto_class != auto_class:
