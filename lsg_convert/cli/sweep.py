@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.cli.console import Console
 from lsg_convert.common.errors import RequestError
+
+if TYPE_CHECKING:
+    from lsg_convert.sweep.run import Grid
 
 DATA_PANEL = "What to measure on"
 GRID_PANEL = "Which settings (default: the folder's own and those of the published tables)"
@@ -92,34 +95,17 @@ def sweep(
     console = Console(json, quiet, verbose, secrets=[token])
     with console.working():
         from lsg_convert.bench.plot import check_plot
-        from lsg_convert.sweep.run import Grid
+        from lsg_convert.sweep.run import Data, Origin
         from lsg_convert.sweep.run import sweep as measure
+        from lsg_convert.verification.settings import Settings
 
         if plot is not None:
             check_plot(plot)
-        grid = Grid(
-            _selections(selections),
-            _numbers(block_sizes, "--block-sizes", "64,128"),
-            _numbers(factors, "--factors", "0,2,4"),
-            _numbers(num_global_tokens, "--globals", "0,1,16"),
-        )
-        report = measure(
-            folder,
-            text=text,
-            task=task,
-            grid=grid,
-            pieces=pieces,
-            length=length,
-            state=state,
-            source=source,
-            device=device,
-            dtype=dtype,
-            trust_remote_code=trust_remote_code,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            reporter=console,
-        )
+        grid = _grid(selections, block_sizes, factors, num_global_tokens)
+        data = Data(text, task, pieces, length)
+        computing = Settings(device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+        origin = Origin(source, revision, token, cache_dir)
+        report = measure(folder, data, grid, state, computing, origin, console)
         if plot is not None:
             report.plot(plot)
     from lsg_convert.cli.render_sweep import sweep_tables
@@ -129,6 +115,17 @@ def sweep(
         console.hint(report.line, to_copy=True)
     if plot is not None:
         console.hint(f"The picture is in {plot}.")
+
+
+def _grid(selections: str | None, block_sizes: str | None, factors: str | None, counts: str | None) -> Grid:
+    from lsg_convert.sweep.run import Grid
+
+    return Grid(
+        _selections(selections),
+        _numbers(block_sizes, "--block-sizes", "64,128"),
+        _numbers(factors, "--factors", "0,2,4"),
+        _numbers(counts, "--globals", "0,1,16"),
+    )
 
 
 def _selections(text: str | None) -> list[str]:

@@ -17,7 +17,7 @@ from lsg_convert.verification.resemblance import likeness
 if TYPE_CHECKING:
     from lsg_convert.verification.subject import Subject
 
-_LOSSES: dict[str, Callable[[Subject, Any, list[int], int], float]] = {
+LOSSES: dict[str, Callable[[Subject, Any, list[int], int], float]] = {
     "AutoModelForMaskedLM": masked_loss,
     "AutoModelForSeq2SeqLM": targets_loss,
 }
@@ -69,7 +69,7 @@ class Loss:
 
     def measure(self, model: Any, piece: int) -> dict[str, float]:
         """The loss of one piece."""
-        loss = _LOSSES[self.subject.auto_class](self.subject, model, self.content(piece), self._room)
+        loss = LOSSES[self.subject.auto_class](self.subject, model, self.content(piece), self._room)
         return {self.name: loss}
 
     def reference(self) -> dict[str, float] | None:
@@ -80,7 +80,7 @@ class Loss:
         short = min(self.subject.source_max_len, self.length) - self.subject.inputs.num_special
         with asking_the_source():
             losses = [
-                _LOSSES[self.subject.auto_class](self.subject, source, self.content(piece), short)
+                LOSSES[self.subject.auto_class](self.subject, source, self.content(piece), short)
                 for piece in range(self.pieces)
             ]
         return {self.name: sum(losses) / len(losses)}

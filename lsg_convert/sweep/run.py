@@ -17,6 +17,7 @@ from lsg_convert.common.progress import Advance, Reporter, SilentReporter, impor
 from lsg_convert.common.quiet import libraries_quiet
 from lsg_convert.common.version import __version__
 from lsg_convert.folder.discovery import find_converted_folder
+from lsg_convert.folder.record import Record
 from lsg_convert.folder.saved_record import read_converted
 from lsg_convert.sources.checkpoint import weight_file_names
 from lsg_convert.sweep.choice import dominated_by
@@ -62,60 +63,66 @@ class Grid:
         return list(dict.fromkeys(made))
 
 
+@dataclass(frozen=True)
+class Data:
+    """What to measure on: plain text, or a task file that has references; `pieces` of `length` tokens, or rows."""
+
+    text: str | Path | None = None
+    task: str | Path | None = None
+    pieces: int = 8
+    length: int | None = None
+
+    @property
+    def file(self) -> Path:
+        """The one file; raises RequestError where there is none, or two are named."""
+        if (self.text is None) == (self.task is None):
+            raise RequestError("sweep measures on a file of your own.", "Give one: --text FILE, or --task FILE.")
+        path = user_path(self.text or self.task or "")
+        if not path.is_file():
+            raise RequestError(f"there is no file '{printable(path, 300)}'.", "Give a file with --text or --task.")
+        return path
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The source to compare with; without `source` the one that the folder's own record names."""
+
+    source: str | Path | None = None
+    revision: str | None = None
+    token: str | None = None
+    cache_dir: str | Path | None = None
+
+
 def sweep(
-    folder: str | Path | None = None,
-    *,
-    text: str | Path | None = None,
-    task: str | Path | None = None,
+    folder: str | Path | None,
+    data: Data,
     grid: Grid | None = None,
-    pieces: int = 8,
-    length: int | None = None,
     state: str | Path | None = None,
-    source: str | Path | None = None,
-    device: str = "cpu",
-    dtype: str = "float32",
-    trust_remote_code: bool = False,
-    revision: str | None = None,
-    token: str | None = None,
-    cache_dir: str | Path | None = None,
+    computing: Settings | None = None,
+    origin: Origin | None = None,
     reporter: Reporter | None = None,
 ) -> SweepReport:
-    """Measure a converted folder under each setting: on plain `text`, or on a `task` file that has references.
+    """Measure a converted folder under each setting of `grid`, on `data`.
 
-    `pieces` of text of `length` tokens (the folder's own, unless given), or so many rows. What was measured is kept in
-    the file `state` (default: `NAME.sweep.json` in the current folder): measured again is what it does not hold.
+    What was measured is kept in the file `state` (default: `NAME.sweep.json` in the current folder): measured again is
+    what it does not hold.
 
     Raises:
         RequestError: there is no such folder, text, task or source, or what is asked for cannot be measured.
         OutsideError: the disk or a permission failed.
     """
     reporter = reporter or SilentReporter()
-    if (text is None) == (task is None):
-        raise RequestError("sweep measures on a file of your own.", "Give one: --text FILE, or --task FILE.")
+    file = data.file
     place = find_converted_folder(folder)
     record = read_converted(place)
     settings = (grid or Grid()).settings(Setting.of_options(record.lsg))
-    data = user_path(text or task or "")
-    passages = load_text(text)
-    if not data.is_file():
-        raise RequestError(f"there is no file '{printable(data, 300)}'.", "Give a file with --text or --task.")
-    import_libraries(reporter)
-    checked = Settings(device=device, dtype=dtype, trust_remote_code=trust_remote_code)
-    checked.check()
-    original, no_source = find_source(place, record, source, revision, token, cache_dir, reporter)
-    subject = Subject(place, record, original, passages, checked, no_source, reporter=reporter)
-    reason = subject.lacks("weights") or subject.lacks("code") or subject.lacks("tokenizer")
-    if reason:
-        raise RequestError(f"not measured: {reason}.", "Convert the source again.")
-    tokens = length or record.max_len
+    tokens = data.length or record.max_len
     if not 8 <= tokens <= record.max_len:
         raise RequestError(f"--length is {tokens}; allowed is 8 to {record.max_len}.")
-    asked = {"pieces": pieces, "tokens": tokens, "device": device, "dtype": dtype, "task": task is not None}
-    asked |= {"source": original.name if original else None, "version": __version__}
-    files = {name: place / name for name in ["config.json", *weight_file_names(place)]} | {"data": data}
-    kept = State.open(user_path(state or f"{place.resolve().name}.sweep.json"), key_of(files, asked))
+    subject = _subject(place, record, data, computing or Settings(), origin or Origin(), reporter)
+    kept = State.open(user_path(state or f"{place.resolve().name}.sweep.json"), _key(subject, data, file))
     with libraries_quiet():
-        quality = _quality(subject, task, tokens, pieces)
+        quality = _quality(subject, data, tokens)
         with RUN.keeping(f"what was measured is in {printable(kept.path, 300)}, and the next run goes on from there"):
             _measure_all(subject, quality, settings, tokens, kept, reporter)
     return SweepReport(
@@ -128,23 +135,48 @@ def sweep(
         num_global_tokens=record.lsg.num_global_tokens,
         reference=kept.reference,
         source_tokens=min(record.source_max_len, tokens),
-        machine=describe_machine(device),
+        machine=describe_machine(subject.settings.device),
         settings=settings,
         measured=kept.settings,
-        notes=[] if subject.lacks("source") is None else [f"not compared with the source: {no_source}"],
+        notes=[] if subject.lacks("source") is None else [f"not compared with the source: {subject.no_source}"],
     )
 
 
-def _quality(subject: Subject, task: str | Path | None, tokens: int, pieces: int) -> Any:
+def _subject(
+    place: Path, record: Record, data: Data, computing: Settings, origin: Origin, reporter: Reporter
+) -> Subject:
+    """The folder with its source, if that is within reach; raises RequestError where the folder cannot be measured."""
+    passages = load_text(data.text)
+    import_libraries(reporter)
+    computing.check()
+    where = origin.source, origin.revision, origin.token, origin.cache_dir
+    source, reason = find_source(place, record, *where, reporter)
+    subject = Subject(place, record, source, passages, computing, reason, reporter=reporter)
+    lacking = subject.lacks("weights") or subject.lacks("code") or subject.lacks("tokenizer")
+    if lacking:
+        raise RequestError(f"not measured: {lacking}.", "Convert the source again.")
+    return subject
+
+
+def _key(subject: Subject, data: Data, file: Path) -> str:
+    """What the figures depend on, beside the setting."""
+    place, settings = subject.folder, subject.settings
+    asked: dict[str, Any] = {"pieces": data.pieces, "tokens": data.length or subject.max_len, "task": data.task is not None}
+    asked |= {"device": settings.device, "dtype": settings.dtype, "version": __version__}
+    asked["source"] = None if subject.source is None else subject.source.name
+    names = ["config.json", *weight_file_names(place)]
+    return key_of({**{name: place / name for name in names}, "data": file}, asked)
+
+
+def _quality(subject: Subject, data: Data, tokens: int) -> Any:
     """What is compared."""
-    from lsg_convert.sweep.quality import Likeness, Loss, References
+    from lsg_convert.sweep.quality import LOSSES, Likeness, Loss, References
     from lsg_convert.sweep.tasks import read_task
 
-    if task is not None:
-        return References(subject, read_task(task, pieces, subject.auto_class), tokens)
-    if subject.auto_class in ("AutoModelForMaskedLM", "AutoModelForSeq2SeqLM"):
-        return Loss(subject, tokens, pieces)
-    return Likeness(subject, tokens, pieces)
+    if data.task is not None:
+        return References(subject, read_task(data.task, data.pieces, subject.auto_class), tokens)
+    kind = Loss if subject.auto_class in LOSSES else Likeness
+    return kind(subject, tokens, data.pieces)
 
 
 def _measure_all(

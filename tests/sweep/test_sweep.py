@@ -12,13 +12,19 @@ import pytest
 from lsg_convert import convert, verify
 from lsg_convert.common.errors import RequestError
 from lsg_convert.sweep import run
-from lsg_convert.sweep.run import Grid, sweep
+from lsg_convert.sweep.report import SweepReport
+from lsg_convert.sweep.run import Data, Grid
 from lsg_convert.sweep.state import DOMINATED, MEASURED
 from tests.command import lsg_convert
 from tests.texts import LINES, long_text
 
 SMALL = Grid(["norm", "none"], [16, 32], [2])
 OPTIONS: dict[str, Any] = {"max_len": 128, "block_size": 16, "sparse_block_size": 16, "verify": False}
+
+
+def sweep(folder: Path, state: Path, grid: Grid | None = None, **data: Any) -> SweepReport:
+    """A sweep of the folder on some data."""
+    return run.sweep(folder, Data(**data), grid, state)
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +188,7 @@ def test_the_command_prints_a_table_or_one_object(make: Callable[..., Path], tex
     [
         ([], "Give one: --text FILE, or --task FILE"),
         (["--text", "TEXT", "--task", "TEXT"], "Give one"),
-        (["--text", "none.txt"], "there is no text file"),
+        (["--text", "none.txt"], "there is no file"),
         (["--task", "TEXT"], "SQuAD file"),
         (["--task", "none.jsonl"], "none.jsonl"),
         (["--text", "TEXT", "--block-sizes", "many"], "whole numbers"),
