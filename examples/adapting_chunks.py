@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from adapting import SHORT_TEXTS
 from retrieval import chunks
+from training import dropout_settings
 
 
 class Chunks:
@@ -19,7 +20,9 @@ class Chunks:
         from sentence_transformers import SentenceTransformer
 
         self.options = options
-        self.sentences = SentenceTransformer(str(options.model), trust_remote_code=True)
+        self.sentences = SentenceTransformer(
+            str(options.model), trust_remote_code=True, config_kwargs=dropout_settings(options)
+        )
         self.sentences.max_seq_length = options.max_len
         self.tokenizer = self.sentences.tokenizer
         self.model = self.sentences[0].auto_model

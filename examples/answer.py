@@ -18,7 +18,15 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from training import add_training_options, input_limit, train, training_arguments, with_adapters, write_results
+from training import (
+    add_training_options,
+    dropout_settings,
+    input_limit,
+    train,
+    training_arguments,
+    with_adapters,
+    write_results,
+)
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
 
 from lsg_convert.sweep.squad import best_answers, figures, read_squad, tokens_of_answer, windows
@@ -100,7 +108,9 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(options.model, trust_remote_code=True)
     rule = {"automatic_globals": "question", "separator_token_id": tokenizer.sep_token_id}
     overrides = rule if options.question_global else {}
-    model = AutoModelForQuestionAnswering.from_pretrained(options.model, trust_remote_code=True, **overrides)
+    model = AutoModelForQuestionAnswering.from_pretrained(
+        options.model, trust_remote_code=True, **overrides, **dropout_settings(options)
+    )
     options.max_len = options.max_len or input_limit(tokenizer, model)
     rows = training_rows(read_squad(options.train), tokenizer, options) if options.train else None
     if rows is not None:

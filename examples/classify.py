@@ -20,6 +20,7 @@ from datasets import Dataset
 from training import (
     add_training_options,
     columns_of,
+    dropout_settings,
     input_limit,
     read_rows,
     train,
@@ -99,7 +100,11 @@ def main() -> None:
         labels = {"num_labels": len(order), "id2label": dict(enumerate(order))}
         labels["label2id"] = {name: number for number, name in enumerate(order)}
     model = AutoModelForSequenceClassification.from_pretrained(
-        options.model, trust_remote_code=True, ignore_mismatched_sizes=training is not None, **labels
+        options.model,
+        trust_remote_code=True,
+        ignore_mismatched_sizes=training is not None,
+        **labels,
+        **dropout_settings(options),
     )
     options.max_len = options.max_len or input_limit(tokenizer, model)
     names = {str(name): number for name, number in model.config.label2id.items()}

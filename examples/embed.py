@@ -20,7 +20,15 @@ from retrieval import SIDES, Task, read_squad_task, retrieval, task_of
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.losses import CachedMultipleNegativesRankingLoss
 from sentence_transformers.training_args import BatchSamplers
-from training import add_training_options, columns_of, read_rows, train, training_arguments, write_results
+from training import (
+    add_training_options,
+    columns_of,
+    dropout_settings,
+    read_rows,
+    train,
+    training_arguments,
+    write_results,
+)
 from transformers import set_seed
 
 
@@ -78,7 +86,7 @@ def main() -> None:
     sides = options.sides.split(",")
     if not set(sides) <= set(SIDES):
         raise SystemExit(f"--sides {options.sides}: there are {', '.join(SIDES)}.")
-    model = SentenceTransformer(options.model, trust_remote_code=True)
+    model = SentenceTransformer(options.model, trust_remote_code=True, config_kwargs=dropout_settings(options))
     model.max_seq_length = min(options.max_len or model.max_seq_length, model.max_seq_length)
     if options.train:
         fine_tune(model, read_task(options.train, options), options)

@@ -22,6 +22,7 @@ from datasets import Dataset
 from training import (
     add_training_options,
     columns_of,
+    dropout_settings,
     input_limit,
     read_rows,
     train,
@@ -96,7 +97,9 @@ def make_trainer(
     tokenizer: Any, options: argparse.Namespace, rows: Dataset | None = None, **settings: Any
 ) -> Seq2SeqTrainer:
     """A trainer of the model with these settings of its attention."""
-    model = AutoModelForSeq2SeqLM.from_pretrained(options.model, trust_remote_code=True, **settings)
+    model = AutoModelForSeq2SeqLM.from_pretrained(
+        options.model, trust_remote_code=True, **settings, **dropout_settings(options)
+    )
     options.max_len = options.max_len or input_limit(tokenizer, model)
     if rows is not None:
         model = with_adapters(model, options, new_head=False)

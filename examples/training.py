@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset, load_dataset
-from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers import AutoConfig, PreTrainedModel, Trainer, TrainingArguments
 
 FILE_KINDS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
@@ -27,6 +27,7 @@ def add_training_options(parser: argparse.ArgumentParser, epochs: float = 12, lo
     group.add_argument("--only", choices=["globals"], help="train the global embeddings and the head alone")
     if lora:
         group.add_argument("--lora", type=int, metavar="RANK", help="train low-rank adapters and the head; needs peft")
+    group.add_argument("--no-dropout", action="store_true", help="less time, on CPUs above all")
     group.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a third more time")
     group.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     group.add_argument("--save-steps", type=int, default=500)
@@ -90,6 +91,14 @@ def columns_of(rows: Dataset, *names: str) -> Dataset:
 def input_limit(tokenizer: Any, model: PreTrainedModel) -> int:
     """How many tokens the model reads."""
     return min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", tokenizer.model_max_length))
+
+
+def dropout_settings(options: argparse.Namespace) -> dict[str, float]:
+    """What `from_pretrained` takes for `--no-dropout`: every share of dropout in the model's configuration, as 0."""
+    if not options.no_dropout:
+        return {}
+    config = AutoConfig.from_pretrained(options.model, trust_remote_code=True).to_dict()
+    return {name: 0.0 for name, value in config.items() if "dropout" in name and isinstance(value, float)}
 
 
 def freeze_all_but_globals(model: torch.nn.Module) -> None:
