@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from training import dropout_settings
+from training import loading_settings
 from transformers import AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 SHORT_TEXTS = ("A short sentence.", "The wind came from the north, and nobody had asked it to; so the boats stayed in.")
@@ -54,7 +54,7 @@ class _LanguageModel:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.model = self.kind.from_pretrained(options.model, trust_remote_code=True, **dropout_settings(options))
+        self.model = self.kind.from_pretrained(options.model, trust_remote_code=True, **loading_settings(options))
         self.tokenizer = AutoTokenizer.from_pretrained(options.model, trust_remote_code=True)
         self.draw = np.random.default_rng(options.seed)
         framed, plain = self.tokenizer(SHORT_TEXTS[0])["input_ids"], self.ids_of(SHORT_TEXTS[0])

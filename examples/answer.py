@@ -20,8 +20,8 @@ import numpy as np
 from datasets import Dataset
 from training import (
     add_training_options,
-    dropout_settings,
     input_limit,
+    loading_settings,
     train,
     training_arguments,
     with_adapters,
@@ -109,7 +109,7 @@ def main() -> None:
     rule = {"automatic_globals": "question", "separator_token_id": tokenizer.sep_token_id}
     overrides = rule if options.question_global else {}
     model = AutoModelForQuestionAnswering.from_pretrained(
-        options.model, trust_remote_code=True, **overrides, **dropout_settings(options)
+        options.model, trust_remote_code=True, **overrides, **loading_settings(options)
     )
     options.max_len = options.max_len or input_limit(tokenizer, model)
     rows = training_rows(read_squad(options.train), tokenizer, options) if options.train else None

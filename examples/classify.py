@@ -20,8 +20,8 @@ from datasets import Dataset
 from training import (
     add_training_options,
     columns_of,
-    dropout_settings,
     input_limit,
+    loading_settings,
     read_rows,
     train,
     training_arguments,
@@ -104,7 +104,7 @@ def main() -> None:
         trust_remote_code=True,
         ignore_mismatched_sizes=training is not None,
         **labels,
-        **dropout_settings(options),
+        **loading_settings(options),
     )
     options.max_len = options.max_len or input_limit(tokenizer, model)
     names = {str(name): number for name, number in model.config.label2id.items()}

@@ -22,8 +22,8 @@ from datasets import Dataset
 from training import (
     add_training_options,
     columns_of,
-    dropout_settings,
     input_limit,
+    loading_settings,
     read_rows,
     train,
     training_arguments,
@@ -98,7 +98,7 @@ def make_trainer(
 ) -> Seq2SeqTrainer:
     """A trainer of the model with these settings of its attention."""
     model = AutoModelForSeq2SeqLM.from_pretrained(
-        options.model, trust_remote_code=True, **settings, **dropout_settings(options)
+        options.model, trust_remote_code=True, **settings, **loading_settings(options)
     )
     options.max_len = options.max_len or input_limit(tokenizer, model)
     if rows is not None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from datasets import Dataset, load_dataset
+from packaging.version import Version
 from transformers import AutoConfig, PreTrainedModel, Trainer, TrainingArguments
 
 FILE_KINDS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
@@ -94,11 +96,17 @@ def input_limit(tokenizer: Any, model: PreTrainedModel) -> int:
 
 
 def dropout_settings(options: argparse.Namespace) -> dict[str, float]:
-    """What `from_pretrained` takes for `--no-dropout`: every share of dropout in the model's configuration, as 0."""
+    """The shares of dropout in the model's configuration, as 0 where `--no-dropout` is given."""
     if not options.no_dropout:
         return {}
     config = AutoConfig.from_pretrained(options.model, trust_remote_code=True).to_dict()
     return {name: 0.0 for name, value in config.items() if "dropout" in name and isinstance(value, float)}
+
+
+def loading_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What `from_pretrained` takes: weights to train are float32, whatever type they were saved in."""
+    name = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
+    return {name: torch.float32, **dropout_settings(options)}
 
 
 def freeze_all_but_globals(model: torch.nn.Module) -> None:
@@ -131,9 +139,15 @@ def train(trainer: Trainer, options: argparse.Namespace) -> None:
         freeze_all_but_globals(trainer.model)
     has_checkpoint = any(Path(options.output).glob("checkpoint-*"))
     trainer.train(resume_from_checkpoint=options.resume and has_checkpoint)
+    full_precision(trainer)
     if getattr(options, "lora", None):
         trainer.model = trainer.model_wrapped = trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
     trainer.save_model()
+
+
+def full_precision(trainer: Trainer) -> None:
+    """Take back the autocast of `--bf16`: what is measured after the training is the model that is saved."""
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
 
 
 def write_results(folder: Path, **files: Any) -> None:
