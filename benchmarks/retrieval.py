@@ -11,71 +11,25 @@ vectors of them are to the source's is printed too, as the smallest cosine.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.sides import option_value  # noqa: E402
-
-
-class Task(NamedTuple):
-    """Documents, and questions with the number of the document that answers each."""
-
-    documents: list[str]
-    questions: list[str]
-    answers: list[int]
-
-
-def read_squad(path: Path, count: int) -> Task:
-    """The `count` documents of a SQuAD-format file that have the most questions, and their questions."""
-    articles = json.loads(path.read_text(encoding="utf-8"))["data"]
-    paragraphs = sorted((p for article in articles for p in article["paragraphs"]), key=lambda p: -len(p["qas"]))[
-        :count
-    ]
-    asked = [(qa["question"], number) for number, paragraph in enumerate(paragraphs) for qa in paragraph["qas"]]
-    return Task([p["context"] for p in paragraphs], [question for question, _ in asked], [n for _, n in asked])
-
-
-def chunks(tokenizer: Any, text: str, size: int) -> Iterator[str]:
-    """The text in pieces of at most `size` tokens, without special ones."""
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
-    for start in range(0, len(offsets), size):
-        part = offsets[start : start + size]
-        yield text[part[0][0] : part[-1][1]]
-
-
-def accuracy(scores: Any, answers: list[int]) -> float:
-    """Share of questions whose document has the highest score; scores are [questions, documents]."""
-    return sum(int(row.argmax()) == answer for row, answer in zip(scores, answers, strict=True)) / len(answers)
+from examples.retrieval import Task, accuracy, read_squad_task, retrieval  # noqa: E402
 
 
 def source_sides(model: Any, task: Task) -> dict[str, Callable[[], float]]:
     """What can be done with the source alone."""
-    import numpy
-
-    questions = model.encode(task.questions, normalize_embeddings=True)
+    names = {"first": "document", "mean of chunks": "mean of chunks", "best of chunks": "best of chunks"}
     size = model.max_seq_length - 2
-
-    def by_chunk(best: bool) -> float:
-        columns = []
-        for document in task.documents:
-            vectors = model.encode(list(chunks(model.tokenizer, document, size)), normalize_embeddings=True)
-            mean = vectors.mean(0) / numpy.linalg.norm(vectors.mean(0))
-            columns.append((questions @ vectors.T).max(1) if best else questions @ mean)
-        return accuracy(numpy.stack(columns, 1), task.answers)
-
-    return {
-        "first": lambda: accuracy(questions @ model.encode(task.documents, normalize_embeddings=True).T, task.answers),
-        "mean of chunks": lambda: by_chunk(best=False),
-        "best of chunks": lambda: by_chunk(best=True),
-    }
+    return {side: lambda name=name: retrieval(model, task, size, [name], 32)[name] for side, name in names.items()}
 
 
 def converted_side(folder: Path, options: dict[str, Any], task: Task, source: Any) -> tuple[float, float]:
@@ -103,8 +57,8 @@ def main() -> None:
 
     from lsg_convert import convert
 
-    task = read_squad(given.squad, given.documents)
-    print(f"{len(task.documents)} documents, {len(task.questions)} questions; acc@1")
+    task = read_squad_task(given.squad, given.documents)
+    print(f"{len(task.documents)} documents, {len(task.questions)} questions; acc@1 in percent")
     dense = SentenceTransformer(given.model, device="cpu")
     source = source_sides(dense, task)
     with tempfile.TemporaryDirectory() as temporary:
@@ -115,7 +69,7 @@ def main() -> None:
             name, _, text = side.partition(":")
             options = {key: option_value(value) for key, value in (pair.split("=") for pair in text.split(",") if pair)}
             found, cosine = (source[name](), 1.0) if name in source else converted_side(folder, options, task, dense)
-            print(f"{side:60} {found:.3f}   {time.monotonic() - started:6.1f} s   cosine {cosine:.6f}", flush=True)
+            print(f"{side:60} {found:.1f}   {time.monotonic() - started:6.1f} s   cosine {cosine:.6f}", flush=True)
 
 
 if __name__ == "__main__":

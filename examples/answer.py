@@ -11,7 +11,6 @@ source is evaluated by the same command. Needs `pip install "lsg-convert[example
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from functools import partial
 from pathlib import Path
@@ -19,9 +18,18 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from squad import best_answers, figures, read_squad, tokens_of_answer, windows
-from training import add_training_options, train, training_arguments
+from training import (
+    add_training_options,
+    input_limit,
+    loading_settings,
+    train,
+    training_arguments,
+    with_adapters,
+    write_results,
+)
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
+
+from lsg_convert.sweep.squad import best_answers, figures, read_squad, tokens_of_answer, windows
 
 
 def read_options() -> argparse.Namespace:
@@ -99,12 +107,16 @@ def main() -> None:
     """Train, if there is something to train on; answer, if there are questions."""
     options = read_options()
     set_seed(options.seed)
-    tokenizer = AutoTokenizer.from_pretrained(options.model)
+    tokenizer = AutoTokenizer.from_pretrained(options.model, trust_remote_code=True)
     rule = {"automatic_globals": "question", "separator_token_id": tokenizer.sep_token_id}
     overrides = rule if options.question_global else {}
-    model = AutoModelForQuestionAnswering.from_pretrained(options.model, trust_remote_code=True, **overrides)
-    options.max_len = options.max_len or min(tokenizer.model_max_length, model.config.max_position_embeddings)
+    model = AutoModelForQuestionAnswering.from_pretrained(
+        options.model, trust_remote_code=True, **overrides, **loading_settings(options)
+    )
+    options.max_len = options.max_len or input_limit(tokenizer, model)
     rows = training_rows(read_squad(options.train), tokenizer, options) if options.train else None
+    if rows is not None:
+        model = with_adapters(model, options)
     trainer = Trainer(
         model=model,
         args=training_arguments(options, label_names=["start_positions", "end_positions"]),
@@ -119,10 +131,7 @@ def main() -> None:
         answers = answer(questions, trainer, tokenizer, options)
         measured = figures({key: value["answer"] for key, value in answers.items()}, questions)
         if trainer.is_world_process_zero():
-            options.output.mkdir(parents=True, exist_ok=True)
-            for name, content in (("answers.json", answers), ("figures.json", measured)):
-                text = json.dumps(content, indent=1, ensure_ascii=False)
-                (options.output / name).write_text(text, encoding="utf-8")
+            write_results(options.output, answers=answers, figures=measured)
             exact, overlap = measured["exact"], measured["f1"]
             print(f"{options.model}: exact match {exact:.1f}, F1 {overlap:.1f}, {len(questions)} questions")
 

@@ -1,8 +1,8 @@
-"""Log-log line charts of time and memory against length, drawn by matplotlib."""
+"""Charts, drawn by matplotlib: time and memory against length, and settings by cost and quality."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,6 @@ def write_plot(path: Path, panels: Mapping[str, Series]) -> None:
         RequestError: as `check_plot`.
     """
     check_plot(path)
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
@@ -51,6 +50,40 @@ def write_plot(path: Path, panels: Mapping[str, Series]) -> None:
         label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(handles.values(), handles, frameon=False, fontsize=8, loc="outside lower center", ncols=2)
+    _save(figure, path)
+
+
+def write_points(
+    path: Path, points: Mapping[str, tuple[float, float]], front: Sequence[str], x_label: str, y_label: str
+) -> None:
+    """Write a picture of named points (x, y); a line joins those of the `front`, which are in bold.
+
+    Raises:
+        RequestError: as `check_plot`.
+    """
+    check_plot(path)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    rest = [point for name, point in points.items() if name not in front]
+    if rest:
+        axes.plot(*zip(*rest, strict=True), "o", color=_COLOURS[5], markersize=4)
+    if front:
+        axes.plot(*zip(*(points[name] for name in front), strict=True), "o-", color=_COLOURS[0], markersize=5)
+    for name, point in points.items():
+        weight = "bold" if name in front else "normal"
+        axes.annotate(name, point, xytext=(4, 4), textcoords="offset points", fontsize=7, fontweight=weight)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import rc_context
+
     with rc_context({"svg.hashsalt": "lsg-convert", "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from lsg_convert.cli import bench, code, convert, export, families, inspect, push, verify
+from lsg_convert.cli import bench, code, convert, export, families, inspect, push, sweep, verify
 from lsg_convert.cli.console import Console
 from lsg_convert.cli.failures import DEBUG_VARIABLE, INTERNAL, OUTSIDE, REQUEST, OutputError, describe
 from lsg_convert.cli.help import CommandGroup, GroupedCommand
@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "families": (families.families, "List what can be converted."),
     "code": (code.code, "Show the code file that a folder carries."),
     "bench": (bench.bench, "Measure speed and memory against the source."),
+    "sweep": (sweep.sweep, "Compare settings on your own text or task."),
     "export": (export.export, "Write a folder's model as ONNX, checked."),
 }
 

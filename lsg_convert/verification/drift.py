@@ -72,8 +72,8 @@ class OutputDrift(Check):
             for number, length in enumerate(lengths):
                 batch = subject.inputs.batch(length, number)
                 with asking_the_source():
-                    expected = _outputs(subject, source, batch)
-                found[length] = measure_drift(expected, _outputs(subject, converted, batch))
+                    expected = outputs_at_positions(subject, source, batch)
+                found[length] = measure_drift(expected, outputs_at_positions(subject, converted, batch))
                 advance(1)
         return _judged(subject, found)
 
@@ -139,7 +139,8 @@ def measure_drift(expected: dict[str, torch.Tensor], actual: dict[str, torch.Ten
     )
 
 
-def _outputs(subject: Subject, model: Any, batch: Batch) -> dict[str, torch.Tensor]:
+def outputs_at_positions(subject: Subject, model: Any, batch: Batch) -> dict[str, torch.Tensor]:
+    """The outputs of `model`; where a head works token by token over a vocabulary, at some positions only."""
     import torch
 
     if subject.auto_class not in _TOKEN_HEADS:

@@ -87,6 +87,14 @@ class Inputs:
         Raises:
             RequestError: the tokenizer gives ids that the embeddings have no rows for.
         """
+        name, ids = self._passage(passage)
+        return name, (ids * (max(count, 0) // len(ids) + 1))[: max(count, 0)]
+
+    def tokens_of(self, passage: int) -> int:
+        """How many tokens there are of text from a passage on before it repeats."""
+        return len(self._passage(passage)[1])
+
+    def _passage(self, passage: int) -> tuple[str, list[int]]:
         if passage not in self._contents:
             name, text = self.text.starting_with(passage)
             ids = list(self.tokenizer(text, add_special_tokens=False, truncation=False)["input_ids"])
@@ -95,8 +103,7 @@ class Inputs:
             if self.rows is not None and max(ids) >= self.rows:
                 raise RequestError(f"the tokenizer gives id {max(ids)}, but the embeddings have {self.rows} rows")
             self._contents[passage] = (name, ids)
-        name, ids = self._contents[passage]
-        return name, (ids * (max(count, 0) // len(ids) + 1))[: max(count, 0)]
+        return self._contents[passage]
 
     def frame(self, content: list[int]) -> list[int]:
         """`content` between what the tokenizer puts around a text: special tokens, and a question if there is one."""

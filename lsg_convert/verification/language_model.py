@@ -28,56 +28,60 @@ class Losses:
 
 def loss_of_masked(subject: Subject, source: Any, converted: Any) -> Losses:
     """Guess masked tokens of one long text: the long model reads all of it, the source windows of its own length."""
+    special = subject.inputs.num_special
+    _, content = subject.inputs.content(0, subject.max_len - special)
+    window = min(subject.source_max_len - special, len(content))
+    with asking_the_source():
+        expected = masked_loss(subject, source, content, window)
+    return Losses(masked_loss(subject, converted, content, len(content)), subject.max_len, expected, window + special)
+
+
+def masked_loss(subject: Subject, model: Any, content: list[int], window: int, seed: int = 0) -> float:
+    """Mean loss of guessing masked tokens of `content`, ids without special ones, read in windows of so many tokens."""
     import torch
 
     inputs = subject.inputs
-    special = inputs.num_special
-    _, content = inputs.content(0, subject.max_len - special)
-    drawn = torch.rand(len(content), generator=torch.Generator().manual_seed(0)) < _MASKED_SHARE
-    window = min(subject.source_max_len - special, len(content))
+    drawn = torch.rand(len(content), generator=torch.Generator().manual_seed(seed)) < _MASKED_SHARE
     asked = drawn.nonzero()[:, 0].tolist()[: max(1, MOST_LOGIT_BYTES // subject.logit_bytes(1))]
     mask_token = subject.tokenizer.mask_token_id
     masked = [mask_token if hide else token for token, hide in zip(content, drawn.tolist(), strict=True)]
-
-    def total(model: Any, start: int, end: int) -> tuple[float, int]:
+    total, count = 0.0, 0
+    for start in range(0, len(content), window):
+        end = min(start + window, len(content))
         where = [i for i in asked if start <= i < end]
         if not where:
-            return 0.0, 0
+            continue
         batch = inputs.of_ids([inputs.frame(masked[start:end])], f"{end - start} tokens")
         positions = torch.tensor([i - start + len(inputs.prefix) for i in where], device=batch.ids.device)
         with only_positions(model, positions):
             logits = outputs_of(model, batch)["logits"][0]
-        return _summed_loss(logits, [content[i] for i in where]), len(where)
-
-    def mean(model: Any, length: int) -> float:
-        parts = [total(model, start, min(start + length, len(content))) for start in range(0, len(content), length)]
-        return sum(loss for loss, _ in parts) / max(1, sum(count for _, count in parts))
-
-    with asking_the_source():
-        expected = mean(source, window)
-    return Losses(mean(converted, len(content)), subject.max_len, expected, window + special)
+        total, count = total + _summed_loss(logits, [content[i] for i in where]), count + len(where)
+    return total / max(1, count)
 
 
 def loss_of_targets(subject: Subject, source: Any, converted: Any) -> Losses:
     """Write down how a text begins, teacher-forced: the long model has read all of it, the source its beginning."""
+    special = subject.inputs.num_special
+    _, content = subject.inputs.content(0, subject.max_len - special)
+    short = min(subject.source_max_len, subject.max_len)
+    with asking_the_source():
+        expected = targets_loss(subject, source, content, short - special)
+    return Losses(
+        targets_loss(subject, converted, content, subject.max_len - special), subject.max_len, expected, short
+    )
+
+
+def targets_loss(subject: Subject, model: Any, content: list[int], length: int) -> float:
+    """Mean loss of writing down how `content`, ids without special ones, begins, having read so many tokens of it."""
     import torch
 
     inputs = subject.inputs
-    special = inputs.num_special
-    _, content = inputs.content(0, subject.max_len - special)
     count = min(_TARGET_TOKENS, len(content), subject.source_max_len - 1)
     start = torch.tensor([[inputs.decoder_start, *inputs.prefix, *content[: count - 1 - len(inputs.prefix)]]])
     labels = [*inputs.prefix, *content[: count - len(inputs.prefix)]][: start.shape[1]]
-
-    def mean(model: Any, length: int) -> float:
-        batch = inputs.of_ids([inputs.frame(content[: length - special])], f"{length} tokens")
-        batch = Batch(batch.name, batch.ids, batch.mask, start.to(batch.ids.device))
-        return _summed_loss(outputs_of(model, batch)["logits"][0], labels) / len(labels)
-
-    short = min(subject.source_max_len, subject.max_len)
-    with asking_the_source():
-        expected = mean(source, short)
-    return Losses(mean(converted, subject.max_len), subject.max_len, expected, short)
+    batch = inputs.of_ids([inputs.frame(content[:length])], f"{length} tokens")
+    batch = Batch(batch.name, batch.ids, batch.mask, start.to(batch.ids.device))
+    return _summed_loss(outputs_of(model, batch)["logits"][0], labels) / len(labels)
 
 
 def _summed_loss(logits: Any, tokens: list[int]) -> float:

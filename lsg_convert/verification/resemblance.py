@@ -68,6 +68,21 @@ def resemblance(subject: Subject) -> Resemblance:
     return found
 
 
+def likeness(subject: Subject, model: Any, content: list[int], name: str) -> float:
+    """Mean similarity of a model's tokens, which reads all of `content`, to the source's, which reads windows of it.
+
+    The source's states are remembered under `name`.
+    """
+    window = min(subject.source_max_len, subject.max_len) - subject.inputs.num_special
+
+    def of_source() -> torch.Tensor:
+        with asking_the_source():
+            return _in_windows(subject, subject.models.source(), content, window, 0)
+
+    theirs = subject.remember(name, of_source)
+    return float(_similar(_states(subject, model, content), theirs, theirs.mean(0)).mean())
+
+
 def _in_windows(subject: Subject, model: Any, content: list[int], window: int, first: int) -> torch.Tensor:
     """States of all of `content` [tokens, width], read in windows; with `first` the opening one is that long."""
     import torch

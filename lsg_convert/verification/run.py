@@ -79,7 +79,7 @@ def verify(
     record = read_converted(found)
     import_libraries(reporter)
     settings.check()
-    original, no_source = _find_source(found, record, source, revision, token, cache_dir, reporter)
+    original, no_source = find_source(found, record, source, revision, token, cache_dir, reporter)
     kinds = [kind for kind in ALL_CHECKS if kind.level <= last]
     steps = Steps(reporter, len(kinds))
     subject = Subject(found, record, original, passages, settings, no_source, reporter=steps)
@@ -149,7 +149,7 @@ def _curves(report: Report) -> dict[str, Any] | None:
     return next((result.values[BY_POSITION] for result in report.results if BY_POSITION in result.values), None)
 
 
-def _find_source(
+def find_source(
     folder: Path,
     record: Record,
     asked: str | Path | None,

@@ -26,13 +26,14 @@ from lsg_convert.cli import app, render
 from lsg_convert.cli.console import Console
 from lsg_convert.cli.paths import next_steps
 from lsg_convert.cli.progress_bar import stage_line
+from lsg_convert.cli.render_sweep import sweep_tables
 from lsg_convert.common.interruption import RUN
 
 FOLDER = Path(__file__).parent / "screens"
 RESULTS = Path(__file__).parent / "results"
 WIDTHS = (80, 120)
 FORMS = ("colour", "plain")
-COMMANDS = ("", "convert", "verify", "push", "inspect", "families", "code", "bench", "export")
+COMMANDS = ("", "convert", "verify", "push", "inspect", "families", "code", "bench", "sweep", "export")
 Draw = Callable[[Console], None]
 
 
@@ -70,6 +71,10 @@ def _bench(console: Console) -> None:
     console.result(result("bench"), *render.bench_tables(result("bench"), console.clean))
 
 
+def _sweep(console: Console) -> None:
+    console.result(result("sweep"), *sweep_tables(result("sweep"), console.clean))
+
+
 def _push(console: Console) -> None:
     console.result(result("push"), *render.push_tables(result("push"), console.clean))
 
@@ -101,6 +106,7 @@ SCREENS: dict[str, Draw] = {
     "inspect-folder": _record,
     "verify": _verify,
     "bench": _bench,
+    "sweep": _sweep,
     "push": _push,
     "progress": _progress,
     "families": _command("families"),

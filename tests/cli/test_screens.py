@@ -12,7 +12,7 @@ import pytest
 from lsg_convert.families import listed_families
 from tests.cli.screens import FOLDER, FORMS, SCREENS, WIDTHS, draw, result
 
-TABLES = ("convert", "inspect", "inspect-folder", "verify", "bench", "push", "families")
+TABLES = ("convert", "inspect", "inspect-folder", "verify", "bench", "sweep", "push", "families")
 # Lines to be copied stay whole, however narrow the terminal.
 COPIED = re.compile(r"^(Load it|Prove it|Publish it): |^modeling_\w+\.py: ")
 

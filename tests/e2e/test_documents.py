@@ -26,6 +26,7 @@ from lsg_convert.folder.remote_code import OPTIONAL
 from lsg_convert.verification import run as verification
 from lsg_convert.verification.stranger import Stranger
 from tests.e2e.shown import blocks
+from tests.texts import long_text
 from tests.tiny import make_checkpoint
 from tests.verify.test_card import sentence_source
 
@@ -34,6 +35,7 @@ DOCS = ROOT / "docs"
 # In the order in which a reader meets them: later pages use the folders of earlier ones.
 PAGES = [
     "settings",
+    "sweep",
     "training",
     "training_more",
     "serving",
@@ -69,6 +71,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sentence_source(tmp_path / "all-MiniLM-L6-v2")
     checks = tuple(check for check in verification.ALL_CHECKS if check is not Stranger)  # a process of its own
     monkeypatch.setattr(verification, "ALL_CHECKS", checks)
+    (tmp_path / "articles.txt").write_text(long_text(5000), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -106,7 +109,7 @@ def test_every_page_is_in_the_index() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("name", ["settings", "training", "serving", "trust", "cost"])
+@pytest.mark.parametrize("name", ["settings", "sweep", "training", "serving", "trust", "cost"])
 def test_a_page_is_short(name: str) -> None:
     assert len(page(name).splitlines()) <= 80
 

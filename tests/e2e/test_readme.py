@@ -11,6 +11,7 @@ import pytest
 
 from tests.command import lsg_convert, python
 from tests.e2e.shown import blocks
+from tests.texts import long_text
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -19,6 +20,7 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding=
 def test_what_it_shows_runs(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
     source = checkpoint("bart", "BartForConditionalGeneration", max_positions=1024)
     shutil.copytree(source, tmp_path / "bart-base")
+    (tmp_path / "articles.txt").write_text(long_text(2000), encoding="utf-8")
     ran = 0
     for language, code in blocks(README):
         if language not in ("python", "bash"):

@@ -1,35 +1,21 @@
-"""`examples/answer.py`, `examples/squad.py`: windows, answers, SQuAD's figures, a training in a fresh process."""
+"""`examples/answer.py`, and what it reads and counts: windows, answers, SQuAD's figures, a training."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lsg_convert import convert
+from lsg_convert.sweep import squad
+from tests.examples.scripts import result, run_script
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CONTEXT = "The wind came from the north. " * 12 + "A letter was found in Paris. " + "The sea was calm. " * 12
 QUESTIONS = [("Where was a letter found?", "Paris"), ("What was calm?", "The sea"), ("Who wrote the letter?", None)]
-
-
-@pytest.fixture(scope="module")
-def squad() -> ModuleType:
-    """The module, which scripts beside it import by its name."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("squad", EXAMPLES / "squad.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -61,20 +47,18 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("the the north", "north north", 0, 2 / 3),
     ],
 )
-def test_figures_are_those_of_squad(squad: ModuleType, answer: str, reference: str, exact: int, f1: float) -> None:
+def test_figures_are_those_of_squad(answer: str, reference: str, exact: int, f1: float) -> None:
     found = squad.figures({"q": answer}, [{"id": "q", "answers": [reference]}])
     assert found["exact"] == 100 * exact and found["f1"] == pytest.approx(100 * f1)
 
 
-def test_the_best_reference_counts_and_none_is_an_empty_answer(squad: ModuleType) -> None:
+def test_the_best_reference_counts_and_none_is_an_empty_answer() -> None:
     questions = [{"id": "a", "answers": ["Rome", "Paris"]}, {"id": "b", "answers": []}]
     assert squad.figures({"a": "paris", "b": ""}, questions)["exact"] == 100
     assert squad.figures({"a": "paris", "b": "Rome"}, questions)["exact"] == 50
 
 
-def test_every_answer_is_found_in_some_window_at_its_characters(
-    squad: ModuleType, file: Path, checkpoint: Callable[..., Path]
-) -> None:
+def test_every_answer_is_found_in_some_window_at_its_characters(file: Path, checkpoint: Callable[..., Path]) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint("bert", "BertForQuestionAnswering"))
@@ -95,7 +79,7 @@ def test_every_answer_is_found_in_some_window_at_its_characters(
     assert found == {0: {"", "Paris"}, 1: {"", "The sea"}} or found == {0: {"", "Paris"}, 1: {"The sea", ""}}
 
 
-def test_answers_are_ranked_over_all_windows_and_lie_in_the_context(squad: ModuleType) -> None:
+def test_answers_are_ranked_over_all_windows_and_lie_in_the_context() -> None:
     context, none = "one two three four", (-1, -1)
     # The first token is the opening one, the second one of the question: neither is an answer, whatever it scores.
     first = ([none, none, (0, 3), (4, 7)], np.array([1.0, 99.0, 0.0, 2.0]), np.array([1.0, 99.0, 5.0, 1.0]))
@@ -108,14 +92,11 @@ def test_answers_are_ranked_over_all_windows_and_lie_in_the_context(squad: Modul
 
 def run(*arguments: Any) -> dict[str, Any]:
     """Run the script and return the figures that it wrote."""
-    command = [sys.executable, str(EXAMPLES / "answer.py"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_script("answer.py", *arguments)
     output = Path(arguments[arguments.index("--output") + 1])
-    answers = json.loads((output / "answers.json").read_text())
-    for answer in answers.values():
+    for answer in result(output, "answers").values():
         assert all(CONTEXT[best["start"] : best["end"]] == best["text"] for best in answer["best"])
-    return json.loads((output / "figures.json").read_text())
+    return result(output)
 
 
 @pytest.mark.slow

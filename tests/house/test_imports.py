@@ -11,7 +11,7 @@ FLOORS = (
     ("plan",),
     ("folder",),
     ("bench", "export", "verification"),
-    ("conversion",),
+    ("conversion", "sweep"),
     ("lsg_convert",),
     ("cli",),
     ("__main__",),

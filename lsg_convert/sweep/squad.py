@@ -16,7 +16,12 @@ MAX_ANSWER_TOKENS = 64
 
 
 def read_squad(path: Path) -> list[dict[str, Any]]:
-    """The questions of a SQuAD file (1.1 or 2.0): id, question, context, texts and starts of their answers."""
+    """The questions of a SQuAD file (1.1 or 2.0)."""
+    return questions_of(json.loads(path.read_text(encoding="utf-8")))
+
+
+def questions_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of what a SQuAD file holds the questions: id, question, context, texts and starts of their answers."""
     return [
         {
             "id": str(question["id"]),
@@ -25,7 +30,7 @@ def read_squad(path: Path) -> list[dict[str, Any]]:
             "answers": [answer["text"] for answer in question["answers"]],
             "starts": [answer["answer_start"] for answer in question["answers"]],
         }
-        for article in json.loads(path.read_text(encoding="utf-8"))["data"]
+        for article in content["data"]
         for paragraph in article["paragraphs"]
         for question in paragraph["qas"]
     ]
