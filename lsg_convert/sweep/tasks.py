@@ -55,7 +55,7 @@ def _span(model: Any, tokenizer: Any, row: Row, max_len: int) -> str:
     import torch
 
     pair = {"question": [row["question"]], "context": [row["context"]]}
-    cut = squad.windows(pair, tokenizer, max_len, min(_STRIDE, max_len // 4))
+    cut = squad.windows(pair, [0], tokenizer, max_len, min(_STRIDE, max_len // 4))
     scored = []
     for number, characters in enumerate(cut["characters"]):
         names = [name for name in cut if name not in ("row", "characters")]
