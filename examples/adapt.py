@@ -22,7 +22,15 @@ from adapting import Denoising, MaskedTokens, Objective
 from adapting_chunks import Chunks
 from datasets import Dataset
 from retrieval import read_squad_task, retrieval, task_of
-from training import add_training_options, columns_of, full_precision, read_rows, training_arguments, write_results
+from training import (
+    add_training_options,
+    columns_of,
+    divide_losses,
+    full_precision,
+    read_rows,
+    training_arguments,
+    write_results,
+)
 from transformers import Trainer, set_seed
 
 from lsg_convert.folder.record import Record
@@ -154,6 +162,7 @@ def main() -> None:
         data_collator=objective.collate,
     )
     trainer.objective = objective
+    divide_losses(trainer)
     trainer.train(resume_from_checkpoint=options.resume and any(options.output.glob("checkpoint-*")))
     full_precision(trainer)
     print(check_kept(kept, objective.model, first_rows))

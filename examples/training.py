@@ -137,12 +137,22 @@ def train(trainer: Trainer, options: argparse.Namespace) -> None:
     """Train, or go on after an interruption, and save the result with its tokenizer; adapters are merged into it."""
     if options.only == "globals":
         freeze_all_but_globals(trainer.model)
+    divide_losses(trainer)
     has_checkpoint = any(Path(options.output).glob("checkpoint-*"))
     trainer.train(resume_from_checkpoint=options.resume and has_checkpoint)
     full_precision(trainer)
     if getattr(options, "lora", None):
         trainer.model = trainer.model_wrapped = trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
     trainer.save_model()
+
+
+def divide_losses(trainer: Trainer) -> None:
+    """Make the loss of a batch the mean over what is in memory at a time.
+
+    The library takes a model whose `forward` has `**kwargs` for one that divides its loss itself. Most do not: their
+    gradients would be as many times larger as there are parts, and be clipped.
+    """
+    trainer.model_accepts_loss_kwargs = False
 
 
 def full_precision(trainer: Trainer) -> None:
