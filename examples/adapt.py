@@ -148,12 +148,12 @@ def main() -> None:
     options.max_len = min(options.max_len or record.max_len, record.max_len)
     options.source_len = record.source_max_len
     objective = make_objective(options, record)
+    first_rows = train_new_rows(objective.model, record)
     texts = read_texts(options.text, options.text_column)
     others = read_texts(options.eval, options.text_column) if options.eval else texts
     before = measure(objective, others, options)
     print("before: " + ", ".join(f"{name} {value:.3f}" for name, value in before.items()), flush=True)
     short = objective.short_states()
-    first_rows = train_new_rows(objective.model, record)
     kept = {name: tensor.detach().cpu().clone() for name, tensor in objective.model.state_dict().items()}
     trainer = ObjectiveTrainer(
         model=objective.model,
