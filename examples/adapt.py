@@ -22,7 +22,15 @@ from adapting import Denoising, MaskedTokens, Objective
 from adapting_chunks import Chunks
 from datasets import Dataset
 from retrieval import read_squad_task, retrieval, task_of
-from training import add_training_options, columns_of, full_precision, read_rows, training_arguments, write_results
+from training import (
+    add_training_options,
+    columns_of,
+    divide_losses,
+    full_precision,
+    read_rows,
+    training_arguments,
+    write_results,
+)
 from transformers import Trainer, set_seed
 
 from lsg_convert.folder.record import Record
@@ -140,12 +148,12 @@ def main() -> None:
     options.max_len = min(options.max_len or record.max_len, record.max_len)
     options.source_len = record.source_max_len
     objective = make_objective(options, record)
+    first_rows = train_new_rows(objective.model, record)
     texts = read_texts(options.text, options.text_column)
     others = read_texts(options.eval, options.text_column) if options.eval else texts
     before = measure(objective, others, options)
     print("before: " + ", ".join(f"{name} {value:.3f}" for name, value in before.items()), flush=True)
     short = objective.short_states()
-    first_rows = train_new_rows(objective.model, record)
     kept = {name: tensor.detach().cpu().clone() for name, tensor in objective.model.state_dict().items()}
     trainer = ObjectiveTrainer(
         model=objective.model,
@@ -154,6 +162,7 @@ def main() -> None:
         data_collator=objective.collate,
     )
     trainer.objective = objective
+    divide_losses(trainer)
     trainer.train(resume_from_checkpoint=options.resume and any(options.output.glob("checkpoint-*")))
     full_precision(trainer)
     print(check_kept(kept, objective.model, first_rows))

@@ -56,6 +56,8 @@ class _LanguageModel:
         self.options = options
         self.model = self.kind.from_pretrained(options.model, trust_remote_code=True, **loading_settings(options))
         self.tokenizer = AutoTokenizer.from_pretrained(options.model, trust_remote_code=True)
+        if self.tokenizer.mask_token_id is None:
+            raise SystemExit(f"{options.model} has no mask token, and so nothing to learn from texts alone here.")
         self.draw = np.random.default_rng(options.seed)
         framed, plain = self.tokenizer(SHORT_TEXTS[0])["input_ids"], self.ids_of(SHORT_TEXTS[0])
         start = framed.index(plain[0])

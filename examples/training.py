@@ -137,6 +137,7 @@ def train(trainer: Trainer, options: argparse.Namespace) -> None:
     """Train, or go on after an interruption, and save the result with its tokenizer; adapters are merged into it."""
     if options.only == "globals":
         freeze_all_but_globals(trainer.model)
+    divide_losses(trainer)
     checkpoint = last_checkpoint(Path(options.output)) if options.resume else None
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     full_precision(trainer)
@@ -149,6 +150,15 @@ def last_checkpoint(output: Path) -> Path | None:
     """The last checkpoint that is whole: what was killed while it wrote one has left one without its state."""
     whole = (path.parent for path in output.glob("checkpoint-*/trainer_state.json"))
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def divide_losses(trainer: Trainer) -> None:
+    """Make the loss of a batch the mean over what is in memory at a time.
+
+    The library takes a model whose `forward` has `**kwargs` for one that divides its loss itself. Most do not: their
+    gradients would be as many times larger as there are parts, and be clipped.
+    """
+    trainer.model_accepts_loss_kwargs = False
 
 
 def full_precision(trainer: Trainer) -> None:

@@ -21,6 +21,7 @@ SYNONYMS = {
     "check": "verify", "test": "verify", "validate": "verify", "compare": "verify",
     "upload": "push", "publish": "push", "deploy": "push",
     "info": "inspect", "show": "inspect", "plan": "inspect", "describe": "inspect",
+    "tune": "sweep", "grid": "sweep",
     "benchmark": "bench", "time": "bench", "speed": "bench", "source": "code", "extend": "convert", "run": "convert",
 }  # fmt: skip
 SHORT = {"--question-global": "--automatic-globals=question"}

@@ -161,8 +161,12 @@ def _subject(
 def _key(subject: Subject, data: Data, file: Path) -> str:
     """What the figures depend on, beside the setting."""
     place, settings = subject.folder, subject.settings
-    asked: dict[str, Any] = {"pieces": data.pieces, "tokens": data.length or subject.max_len}
-    asked |= {"task": data.task is not None, "device": settings.device, "dtype": settings.dtype, "version": __version__}
+    asked: dict[str, Any] = {
+        "pieces": data.pieces,
+        "tokens": data.length or subject.max_len,
+        "task": data.task is not None,
+    }
+    asked |= {"device": settings.device, "dtype": settings.dtype, "version": __version__}
     asked["source"] = None if subject.source is None else subject.source.name
     names = ["config.json", *weight_file_names(place)]
     return key_of({**{name: place / name for name in names}, "data": file}, asked)

@@ -80,7 +80,12 @@ def test_chunks_of_an_embedding_model(file: Path, tmp_path: Path) -> None:
     assert 0 <= figures["after"]["document"] <= 100
 
 
-def test_nothing_to_train_is_said(checkpoint: Callable[..., Path], file: Path, tmp_path: Path) -> None:
-    convert(checkpoint("t5"), output=tmp_path / "lsg", **OPTIONS)
-    with pytest.raises(AssertionError, match="There is nothing to train"):
+@pytest.mark.parametrize(
+    ("family", "length", "said"), [("t5", 256, "has no mask token"), ("bert", 64, "There is nothing to train")]
+)
+def test_nothing_to_train_is_said(
+    checkpoint: Callable[..., Path], file: Path, tmp_path: Path, family: str, length: int, said: str
+) -> None:
+    convert(checkpoint(family), output=tmp_path / "lsg", **{**OPTIONS, "max_len": length})
+    with pytest.raises(AssertionError, match=said):
         run_script("adapt.py", tmp_path / "lsg", "--text", file, "--output", tmp_path / "out", "--steps", 1)

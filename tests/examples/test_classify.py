@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,3 +66,14 @@ def test_an_unknown_label_is_named(model: Path, file: Path, tmp_path: Path) -> N
     """Evaluation of a model that was trained on other labels ends in one line."""
     with pytest.raises(AssertionError, match="Labels that the model does not have: log, storm"):
         run_script("classify.py", model, "--eval", file, "--output", tmp_path)
+
+
+@pytest.mark.slow
+def test_a_step_is_the_same_in_parts(model: Path, file: Path, tmp_path: Path) -> None:
+    """The loss of a batch is a mean, however many texts are in memory at a time."""
+    losses = []
+    for count in (1, 4):
+        options = ["--train", file, "--batch", 4, "--batch-in-memory", count, "--steps", 2, "--no-dropout"]
+        printed = run_script("classify.py", model, *options, "--output", tmp_path / str(count))
+        losses.append(float(re.findall(r"'train_loss': '?([\d.e-]+)", printed)[-1]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from lsg_convert.sweep import run
 from lsg_convert.sweep.report import SweepReport
 from lsg_convert.sweep.run import Data, Grid
 from lsg_convert.sweep.state import DOMINATED, MEASURED
-from tests.command import lsg_convert
+from tests.command import COMMAND, lsg_convert
 from tests.texts import LINES, long_text
 
 SMALL = Grid(["norm", "none"], [16, 32], [2])
@@ -181,6 +184,21 @@ def test_the_command_prints_a_table_or_one_object(make: Callable[..., Path], tex
     assert found.keys() == kept.keys() and found["results"][0].keys() == kept["results"][0].keys()
     assert [row["setting"] for row in found["results"]] == ["local 16", "local 32"] and again.stderr == ""
     assert found["recommended"]["line"].startswith("AutoModelForMaskedLM.from_pretrained(")
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_measured(make: Callable[..., Path], text: Path, tmp_path: Path) -> None:
+    command = [str(COMMAND), "sweep", str(make("bert", "BertForMaskedLM")), "--text", str(text), "--pieces", "1"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    state = tmp_path / "lsg.sweep.json"
+    while not state.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the run was over before the signal came")
+    assert process.returncode == 130 and out == "" and "lsg.sweep.json" in err and "goes on from there" in err
+    assert json.loads(state.read_text())["settings"] and list(tmp_path.iterdir()) == [state]
 
 
 @pytest.mark.parametrize(
