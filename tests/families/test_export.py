@@ -131,11 +131,40 @@ def test_what_has_no_onnx_form_is_refused(pair: MakePair, model_type: str, archi
     assert not (made.folder / "onnx").exists()
 
 
-def test_a_pair_is_refused(tmp_path: Path) -> None:
-    source = make_pair("bert", "bert", tmp_path / "source")
+@pytest.mark.parametrize("sides", [("bert", "bert"), ("mpnet", "roberta")])
+def test_a_pair_is_encoder_and_decoder(sides: tuple[str, str], tmp_path: Path) -> None:
+    source = make_pair(*sides, tmp_path / "source")
     convert(source, output=tmp_path / "lsg", verify=False, max_len=MAX_LEN, block_size=16, sparse_block_size=16)
-    with pytest.raises(RequestError, match="EncoderDecoderModel, a pair, cannot be exported"):
-        run.export(tmp_path / "lsg")
+    report = run.export(tmp_path / "lsg", task="summarization")
+    assert not report.failed and {row.tokens for row in report.comparisons} == {1, 64, MAX_LEN}
+    names = ("decoder_model", "decoder_with_past_model", "encoder_model")
+    assert list(report.files) == [f"onnx/{name}.onnx" for name in names]
+
+
+@torch.no_grad()
+def test_a_task_without_a_head_is_exported_without_it(pair: MakePair, tmp_path: Path) -> None:
+    made = pair("roberta", "RobertaForMaskedLM")
+    assert not run.export(made.folder, task="feature-extraction").failed
+    inputs = made.inputs(50, padded=True, labels=False)
+    found = run_alone(made.folder / "onnx/model.onnx", tmp_path, inputs)
+    kept = inputs["attention_mask"].bool()
+    assert list(found) == ["last_hidden_state"]
+    assert_close(found["last_hidden_state"][kept], made.load("AutoModel")(**inputs).last_hidden_state[kept])
+
+
+@pytest.mark.parametrize(
+    ("model_type", "architecture", "task", "possible"),
+    [
+        ("bert", "BertForMaskedLM", "text-classification", "fill-mask, feature-extraction"),
+        ("bert", "BertModel", "fill-mask", "feature-extraction"),
+        ("bart", "BartForConditionalGeneration", "fill-mask", "text2text-generation, text2text-generation-with-past, "),
+    ],
+)
+def test_a_task_that_the_head_cannot_do_is_refused(
+    pair: MakePair, model_type: str, architecture: str, task: str, possible: str
+) -> None:
+    with pytest.raises(RequestError, match=f"'{task}' is not what {architecture} does: it does {possible}"):
+        run.export(pair(model_type, architecture).folder, task=task)
 
 
 def test_foreign_code_is_not_run(pair: MakePair, tmp_path: Path) -> None:
