@@ -129,7 +129,8 @@ def _build(
     smaller = [kind for kind in kinds if kind in SUFFIXES]
     lengths = lengths_for(record.max_len)
     rows: list[Comparison] = []
-    width = max(_target_config(model).vocab_size if parts[-1].outputs[0] == "logits" else 0, 1024)
+    with_words = parts[0].outputs[0] == "logits"  # those of a decoder, of a few tokens, are small
+    width = max(model.config.vocab_size if with_words else 0, 1024)
     with reporter.stage("Comparing with eager", len(lengths) * 2 * (1 + len(smaller))) as advance:
         for kind in ["", *smaller]:
             paths = {part.name: stage / f"{part.name}.onnx" for part in parts}
@@ -150,7 +151,7 @@ def _load(place: Path, record: Record, trusted: bool) -> Any:
     model_class = getattr(module, record.architecture)
     options = {"attention_backend": "sdpa"}
     if family.inner is not None:
-        # For a pair's decoder: the library tells torch's kernel by a bool whether a later step is causal, and in a graph
+        # For a pair's decoder: the library tells torch's kernel by a bool whether a later step is causal. In a graph
         # that is a symbol, which the kernel does not take. Attention that is written out asks nothing.
         options["attn_implementation"] = "eager"
     return load_model(model_class, place, "float32", "cpu", **options)[0]
@@ -212,12 +213,6 @@ def _example(part: Part, model: Any, texts: Texts) -> tuple[Any, ...]:
 
         cache = flat_cache(found.past_key_values, with_cross=True)
         return tuple(tensor.clone() for tensor in (mask, targets[:, :1], *cache))
-
-
-def _target_config(model: Any) -> Any:
-    """The configuration of what returns logits: in a pair, the decoder's."""
-    decoder = getattr(model.config, "decoder", None)
-    return model.config if decoder is None else decoder
 
 
 def model_block(model: Any) -> int:

@@ -15,7 +15,7 @@ import torch
 import lsg_convert
 from lsg_convert import convert
 from lsg_convert.common.errors import RequestError
-from lsg_convert.export import check, run
+from lsg_convert.export import check, parts, run
 from lsg_convert.folder.integrity import check_folder
 from tests.close import assert_close
 from tests.families.pairs import MAX_LEN, Pair
@@ -90,6 +90,39 @@ def test_encoder_and_decoder_generate_the_same(pair: MakePair, tmp_path: Path) -
         steps.append(found["logits"])
     whole = made.converted(**inputs, decoder_input_ids=expected[:, :3]).logits
     assert_close(torch.cat(steps, dim=1), whole)
+
+
+def test_what_is_too_large_at_once_is_compared_text_by_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row is missing, and a fault in one text, padding included, is found."""
+    seen: list[tuple[int, ...]] = []
+
+    def compare(inputs: dict[str, torch.Tensor]) -> tuple[float, float]:
+        seen.append(tuple(inputs["input_ids"].shape))
+        return 0.5 if inputs["attention_mask"].sum() == 50 else 0.1, 1e-4
+
+    monkeypatch.setattr(check, "MOST_NUMBERS", 2 * 100 * 7)
+    texts = parts.Texts(("input_ids", "attention_mask"), 40, 0, None)
+    rows = check.compare_all(compare, texts, "model.onnx", [10, 100], 7, True, lambda steps: None)
+    assert [(row.tokens, row.batch) for row in rows] == [(10, 1), (10, 3), (100, 1), (100, 3)]
+    assert seen == [(1, 10), (3, 10), (1, 100), (1, 100), (1, 100), (1, 100)]
+    assert [row.difference for row in rows] == [0.1, 0.1, 0.1, 0.5]  # the third text has 50 tokens
+
+
+def test_differences_count_where_tokens_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_ROWS", 4)
+    expected, visible = torch.randn(2, 9, 3), torch.ones(2, 9, dtype=torch.bool)
+    visible[1, 5:] = False
+    ours = expected.clone()
+    ours[1, 6] += 9.0
+    assert check.largest_difference([ours], [expected], visible)[0] == 0
+    ours[1, 4, 2] += 0.25
+    found, tolerance = check.largest_difference([ours], [expected], visible)
+    assert found == pytest.approx(0.25) and tolerance == pytest.approx(
+        max(1e-4, 1e-4 * float(expected[visible].abs().max()))
+    )
+    assert check.largest_difference([ours[:, 0]], [expected[:, 0]], visible)[0] == 0
+    ours[0, 8, 0] = float("nan")
+    assert check.largest_difference([ours], [expected], visible)[0] == float("inf")
 
 
 def test_where_outputs_differ_nothing_is_written(
