@@ -106,6 +106,10 @@ def test_what_is_too_large_at_once_is_compared_text_by_text(monkeypatch: pytest.
     assert [(row.tokens, row.batch) for row in rows] == [(10, 1), (10, 3), (100, 1), (100, 3)]
     assert seen == [(1, 10), (3, 10), (1, 100), (1, 100), (1, 100), (1, 100)]
     assert [row.difference for row in rows] == [0.1, 0.1, 0.1, 0.5]  # the third text has 50 tokens
+    monkeypatch.setattr(check, "available_memory", lambda: 1000)
+    monkeypatch.setattr(check, "MOST_NUMBERS", 600)
+    rows = check.compare_all(compare, texts, "model.onnx", [10, 100], 7, True, lambda steps: None)
+    assert [(row.tokens, row.batch) for row in rows] == [(10, 1), (10, 3)]  # one text of 100 has 700 numbers
 
 
 def test_differences_count_where_tokens_are(monkeypatch: pytest.MonkeyPatch) -> None:
