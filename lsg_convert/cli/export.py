@@ -16,10 +16,18 @@ Dtype = Annotated[
 Quantize = Annotated[
     Literal["int8"] | None, p.option("int8 writes model_quantized.onnx too, by onnxruntime's dynamic quantization.")
 ]
+Task = Annotated[
+    str | None,
+    p.option(
+        "What for, as optimum calls it: feature-extraction leaves a head out; else what the head does (fill-mask, "
+        "text-classification, summarization, ...). Default: the head's own."
+    ),
+]
 
 
 def export(
     folder: p.Folder = None,
+    task: Task = None,
     dtype: Dtype = "fp32",
     quantize: Quantize = None,
     trust_remote_code: p.TrustRemoteCode = False,
@@ -35,6 +43,7 @@ def export(
     Examples:
       lsg-convert export
       lsg-convert export ./lsg-bart-base-4096 --quantize int8
+      lsg-convert export ./lsg-roberta-base-4096 --task feature-extraction
     """
     console = Console(json, quiet, verbose)
     with console.working():
@@ -43,7 +52,12 @@ def export(
 
         try:
             report = write(
-                folder, dtype=dtype, quantize=quantize, trust_remote_code=trust_remote_code, reporter=console
+                folder,
+                dtype=dtype,
+                quantize=quantize,
+                task=task,
+                trust_remote_code=trust_remote_code,
+                reporter=console,
             )
         except Differs as differs:
             report = differs.report

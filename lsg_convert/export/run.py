@@ -14,6 +14,7 @@ from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
 from lsg_convert.common.progress import Reporter, SilentReporter, import_libraries
 from lsg_convert.common.quiet import libraries_quiet
+from lsg_convert.export.tasks import wants_features
 from lsg_convert.families import Family
 from lsg_convert.folder.card import updated_card
 from lsg_convert.folder.discovery import find_converted_folder
@@ -57,25 +58,28 @@ def export(
     *,
     dtype: str = "fp32",
     quantize: str | None = None,
+    task: str | None = None,
     trust_remote_code: bool = False,
     reporter: Reporter | None = None,
 ) -> ExportReport:
     """Write the model of a converted folder as ONNX files to its folder `onnx`, if they compute what it computes.
 
     Beside the float32 files come smaller ones: `dtype="fp16"`, `quantize="int8"`. What was in `onnx` is replaced.
+    `task`, by the names that optimum has, is the head's own unless given; "feature-extraction" leaves the head out.
 
     Raises:
         RequestError: a package is missing, the folder is not a converted one, its code is not ours and not trusted, or
-            its model has no ONNX form.
+            its model has no ONNX form, or no head for the task.
         OutsideError: the disk or a permission failed.
     """
     check_packages()
     reporter = reporter or SilentReporter()
     place = find_converted_folder(folder)
     record = read_converted(place)
+    without_head = wants_features(task, record.auto_class, record.library_class)
     import_libraries(reporter)
     with libraries_quiet(), replaced_folder(place / ONNX_FOLDER) as stage:
-        report = _build(place, record, stage, [dtype, quantize or ""], trust_remote_code, reporter)
+        report = _build(place, record, stage, [dtype, quantize or ""], trust_remote_code, without_head, reporter)
         if report.failed:
             raise Differs(report)
     _keep(place, record)
@@ -101,7 +105,13 @@ def check_packages() -> None:
 
 
 def _build(
-    place: Path, record: Record, stage: Path, kinds: list[str], trusted: bool, reporter: Reporter
+    place: Path,
+    record: Record,
+    stage: Path,
+    kinds: list[str],
+    trusted: bool,
+    without_head: bool,
+    reporter: Reporter,
 ) -> ExportReport:
     from lsg_convert.export.check import Session, compare_all, compare_generating, compare_whole, lengths_for
     from lsg_convert.export.graph import write_graph
@@ -110,6 +120,7 @@ def _build(
     with reporter.stage("Loading the model"):
         model = _load(place, record, trusted)
     texts = _texts(place, record, model)
+    model = model.base_model if without_head else model
     parts, generates = _parts(model, record, texts)
     with reporter.stage("Exporting", len(parts)) as advance:
         for part in parts:
@@ -118,7 +129,8 @@ def _build(
     smaller = [kind for kind in kinds if kind in SUFFIXES]
     lengths = lengths_for(record.max_len)
     rows: list[Comparison] = []
-    width = max(model.config.vocab_size if parts[-1].outputs[0] == "logits" else 0, 1024)
+    with_words = parts[0].outputs[0] == "logits"  # those of a decoder, of a few tokens, are small
+    width = max(model.config.vocab_size if with_words else 0, 1024)
     with reporter.stage("Comparing with eager", len(lengths) * 2 * (1 + len(smaller))) as advance:
         for kind in ["", *smaller]:
             paths = {part.name: stage / f"{part.name}.onnx" for part in parts}
@@ -137,7 +149,12 @@ def _load(place: Path, record: Record, trusted: bool) -> Any:
     family = record.converted_family
     module = FolderCode.read(place, family).load(family, trusted)
     model_class = getattr(module, record.architecture)
-    return load_model(model_class, place, "float32", "cpu", attention_backend="sdpa")[0]
+    options = {"attention_backend": "sdpa"}
+    if family.inner is not None:
+        # For a pair's decoder: the library tells torch's kernel by a bool whether a later step is causal. In a graph
+        # that is a symbol, which the kernel does not take. Attention that is written out asks nothing.
+        options["attn_implementation"] = "eager"
+    return load_model(model_class, place, "float32", "cpu", **options)[0]
 
 
 def _texts(place: Path, record: Record, model: Any) -> Texts:
@@ -166,11 +183,6 @@ def _parts(model: Any, record: Record, texts: Texts) -> tuple[list[Part], bool]:
         raise RequestError(
             f"BigBird's attention is full up to {limit} tokens, in blocks beyond: no graph is right for all lengths.",
             "Convert the source with --automatic-globals none, and fine-tune it.",
-        )
-    if family.inner is not None:
-        raise RequestError(
-            f"{printable(record.library_class)}, a pair, cannot be exported: torch's exporter fails on its decoder.",
-            "Serve it with transformers.",
         )
     if not family.is_seq2seq or record.auto_class in _ENCODERS_ALONE:
         return whole_model(model, texts), False

@@ -15,7 +15,7 @@ import torch
 import lsg_convert
 from lsg_convert import convert
 from lsg_convert.common.errors import RequestError
-from lsg_convert.export import check, run
+from lsg_convert.export import check, parts, run
 from lsg_convert.folder.integrity import check_folder
 from tests.close import assert_close
 from tests.families.pairs import MAX_LEN, Pair
@@ -92,6 +92,43 @@ def test_encoder_and_decoder_generate_the_same(pair: MakePair, tmp_path: Path) -
     assert_close(torch.cat(steps, dim=1), whole)
 
 
+def test_what_is_too_large_at_once_is_compared_text_by_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row is missing, and a fault in one text, padding included, is found."""
+    seen: list[tuple[int, ...]] = []
+
+    def compare(inputs: dict[str, torch.Tensor]) -> tuple[float, float]:
+        seen.append(tuple(inputs["input_ids"].shape))
+        return 0.5 if inputs["attention_mask"].sum() == 50 else 0.1, 1e-4
+
+    monkeypatch.setattr(check, "MOST_NUMBERS", 2 * 100 * 7)
+    texts = parts.Texts(("input_ids", "attention_mask"), 40, 0, None)
+    rows = check.compare_all(compare, texts, "model.onnx", [10, 100], 7, True, lambda steps: None)
+    assert [(row.tokens, row.batch) for row in rows] == [(10, 1), (10, 3), (100, 1), (100, 3)]
+    assert seen == [(1, 10), (3, 10), (1, 100), (1, 100), (1, 100), (1, 100)]
+    assert [row.difference for row in rows] == [0.1, 0.1, 0.1, 0.5]  # the third text has 50 tokens
+    monkeypatch.setattr(check, "available_memory", lambda: 1000)
+    monkeypatch.setattr(check, "MOST_NUMBERS", 600)
+    rows = check.compare_all(compare, texts, "model.onnx", [10, 100], 7, True, lambda steps: None)
+    assert [(row.tokens, row.batch) for row in rows] == [(10, 1), (10, 3)]  # one text of 100 has 700 numbers
+
+
+def test_differences_count_where_tokens_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_ROWS", 4)
+    expected, visible = torch.randn(2, 9, 3), torch.ones(2, 9, dtype=torch.bool)
+    visible[1, 5:] = False
+    ours = expected.clone()
+    ours[1, 6] += 9.0
+    assert check.largest_difference([ours], [expected], visible)[0] == 0
+    ours[1, 4, 2] += 0.25
+    found, tolerance = check.largest_difference([ours], [expected], visible)
+    assert found == pytest.approx(0.25) and tolerance == pytest.approx(
+        max(1e-4, 1e-4 * float(expected[visible].abs().max()))
+    )
+    assert check.largest_difference([ours[:, 0]], [expected[:, 0]], visible)[0] == 0
+    ours[0, 8, 0] = float("nan")
+    assert check.largest_difference([ours], [expected], visible)[0] == float("inf")
+
+
 def test_where_outputs_differ_nothing_is_written(
     pair: MakePair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,11 +168,40 @@ def test_what_has_no_onnx_form_is_refused(pair: MakePair, model_type: str, archi
     assert not (made.folder / "onnx").exists()
 
 
-def test_a_pair_is_refused(tmp_path: Path) -> None:
-    source = make_pair("bert", "bert", tmp_path / "source")
+@pytest.mark.parametrize("sides", [("bert", "bert"), ("mpnet", "roberta")])
+def test_a_pair_is_encoder_and_decoder(sides: tuple[str, str], tmp_path: Path) -> None:
+    source = make_pair(*sides, tmp_path / "source")
     convert(source, output=tmp_path / "lsg", verify=False, max_len=MAX_LEN, block_size=16, sparse_block_size=16)
-    with pytest.raises(RequestError, match="EncoderDecoderModel, a pair, cannot be exported"):
-        run.export(tmp_path / "lsg")
+    report = run.export(tmp_path / "lsg", task="summarization")
+    assert not report.failed and {row.tokens for row in report.comparisons} == {1, 64, MAX_LEN}
+    names = ("decoder_model", "decoder_with_past_model", "encoder_model")
+    assert list(report.files) == [f"onnx/{name}.onnx" for name in names]
+
+
+@torch.no_grad()
+def test_a_task_without_a_head_is_exported_without_it(pair: MakePair, tmp_path: Path) -> None:
+    made = pair("roberta", "RobertaForMaskedLM")
+    assert not run.export(made.folder, task="feature-extraction").failed
+    inputs = made.inputs(50, padded=True, labels=False)
+    found = run_alone(made.folder / "onnx/model.onnx", tmp_path, inputs)
+    kept = inputs["attention_mask"].bool()
+    assert list(found) == ["last_hidden_state"]
+    assert_close(found["last_hidden_state"][kept], made.load("AutoModel")(**inputs).last_hidden_state[kept])
+
+
+@pytest.mark.parametrize(
+    ("model_type", "architecture", "task", "possible"),
+    [
+        ("bert", "BertForMaskedLM", "text-classification", "fill-mask, feature-extraction"),
+        ("bert", "BertModel", "fill-mask", "feature-extraction"),
+        ("bart", "BartForConditionalGeneration", "fill-mask", "text2text-generation, text2text-generation-with-past, "),
+    ],
+)
+def test_a_task_that_the_head_cannot_do_is_refused(
+    pair: MakePair, model_type: str, architecture: str, task: str, possible: str
+) -> None:
+    with pytest.raises(RequestError, match=f"'{task}' is not what {architecture} does: it does {possible}"):
+        run.export(pair(model_type, architecture).folder, task=task)
 
 
 def test_foreign_code_is_not_run(pair: MakePair, tmp_path: Path) -> None:
