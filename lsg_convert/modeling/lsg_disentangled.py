@@ -141,8 +141,8 @@ class DisentangledBias:
                 grad_keys += back @ self.queries[:, first:last].to(key.dtype)
                 grads.queries[:, first:last] += (back.transpose(-1, -2) @ keys).sum(0)
         if grads.keys is not None and self.keys is not None:
-            grads.query += towards @ self.keys.to(query.dtype)
-            grads.keys += (towards.transpose(-1, -2) @ query).sum(0)
+            grads.query.add_(towards @ self.keys.to(query.dtype))
+            grads.keys.add_((towards.transpose(-1, -2) @ query).sum(0))
 
     def of_every_key(
         self, query: Tensor, query_position: Tensor, key: Tensor, key_position: Tensor, last_query: int | None
