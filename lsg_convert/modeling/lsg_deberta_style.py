@@ -28,22 +28,22 @@ class LSGDisentangledSelfAttention(LSGSelfAttention):
     encoder: tuple[Any] | None = None
 
     def take_position_projections(self, source: nn.Module) -> None:
-        """Take over those that the library's module has."""
-        for name in self.position_projections:
+        """Take over those that the library's module has, and the dropout of the embeddings."""
+        for name in ("pos_dropout", *self.position_projections):
             if hasattr(source, name):
                 self.add_module(name, getattr(source, name))
 
-    def use_distances(self, encoder: nn.Module, rows: DistanceRows, dropout: float) -> None:
-        """Take the embeddings of distances from an encoder, which layers share; with dropout of them in training."""
+    def use_distances(self, encoder: nn.Module, rows: DistanceRows) -> None:
+        """Take the embeddings of distances from an encoder, which layers share."""
         # In a tuple, so that the encoder is not registered here.
-        self.encoder, self.rows, self.position_dropout = (encoder,), rows, dropout
+        self.encoder, self.rows = (encoder,), rows
 
     def attend(self, hidden_states: Tensor, plan: AttentionPlan, position_bias: Any = None) -> Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
         if self.encoder is not None:
             # Anew in every layer: a checkpointed layer can be run again on its own.
             embedded = self.encoder[0].get_rel_embedding()[: 2 * self.rows.span].to(hidden_states.device)
-            embedded = functional.dropout(embedded, self.position_dropout, self.training)
+            embedded = self.pos_dropout(embedded)
             keys, queries = (self._table(name, embedded) for name in self.position_projections)
             position_bias = DisentangledBias(self.rows, keys, queries, plan.options.global_has_position)
         context = super().attend(hidden_states, plan, position_bias)
@@ -86,7 +86,7 @@ class LSGDebertaStyleModel(LSGBertStyleModel):
         num_buckets = max(self.num_buckets(), 0)
         rows = DistanceRows(num_buckets or longest, num_buckets, longest)
         for owner, name in self.attention_owners():
-            getattr(owner, name).use_distances(self.encoder, rows, config.hidden_dropout_prob)
+            getattr(owner, name).use_distances(self.encoder, rows)
 
     def num_buckets(self) -> int:
         """Of distances on each side; 0 where every distance has a row of its own."""

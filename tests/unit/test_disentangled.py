@@ -43,7 +43,9 @@ def test_equals_the_oracle(
         )
     except ValueError:
         return
-    assert_equals_oracle(make_case(options, 8 * num_blocks, batch_size, padding, terms, seed, opens=opens, marked=marked))
+    assert_equals_oracle(
+        make_case(options, 8 * num_blocks, batch_size, padding, terms, seed, opens=opens, marked=marked)
+    )
 
 
 @pytest.mark.parametrize("half_window", [8, 10, 24])
