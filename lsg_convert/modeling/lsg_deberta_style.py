@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .lsg_bert_style import LSGBertStyleModel
-from .lsg_disentangled import DisentangledBias, DisentangledPlan, DistanceRows
+from .lsg_disentangled import DistanceRows
+from .lsg_disentangled_call import DisentangledBias, DisentangledPlan
 from .lsg_self_attention import LSGSelfAttention
 from .lsg_windows import AttentionPlan
 

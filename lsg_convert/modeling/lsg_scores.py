@@ -11,6 +11,8 @@ from .lsg_sliding import keep_band, slides
 from .lsg_sparse import SparseTokens
 from .lsg_windows import AttentionPlan, Window
 
+Pair = tuple[Tensor, Tensor]  # a block's queries [B, H, block_size, D] and keys [B, H, W, D], or what belongs to each
+
 
 @dataclass(frozen=True)
 class LayerCall:
@@ -53,7 +55,7 @@ class LayerCall:
         return ()
 
     def accumulate_bias_grad(
-        self, window: Window, gradient: Tensor, block: list[Tensor], grads: list[Tensor], *grad_bias: Tensor
+        self, window: Window, gradient: Tensor, block: Pair, grads: Pair, *grad_bias: Tensor
     ) -> None:
         """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`, and of what it adds to
         `grads`, those of the block's query and key.

@@ -91,7 +91,8 @@ class _RecomputedBlocks(torch.autograd.Function):
             outcome = (gradient[:, :, tokens], context[:, :, tokens])
             if ctx.step_by_step:
                 *block_grads, grad_scores = _gradients(*outcome, *block, call, window, dropout)
-                call.accumulate_bias_grad(window, grad_scores, block[:2], block_grads[:2], *grad_bias)
+                grads = (block_grads[0], block_grads[1])
+                call.accumulate_bias_grad(window, grad_scores, block[:2], grads, *grad_bias)
             else:
                 block_grads = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
                     outcome[0], *block, outcome[1], sums[i], 0.0, False,

@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from torch import nn
 from transformers.models.deberta.configuration_deberta import DebertaConfig
 from transformers.models.deberta.modeling_deberta import (
     DebertaForMaskedLM,
@@ -29,7 +28,7 @@ class LSGDebertaSelfAttention(LSGDisentangledSelfAttention):
 
     position_projections = ("pos_proj", "pos_q_proj")
 
-    def __init__(self, source: nn.Module, projections: tuple[str, ...], num_heads: int, dropout: float, *_: Any):
+    def __init__(self, source: Any, projections: tuple[str, ...], num_heads: int, dropout: float, *_: Any):
         head_width = source.in_proj.out_features // (3 * num_heads)
         num_terms = 1 + len(source.pos_att_type)
         super().__init__(source, projections, num_heads, dropout, (head_width * num_terms) ** -0.5)

@@ -29,7 +29,7 @@ class LSGDebertaV2Config(DebertaV2Config):
 class LSGDebertaV2SelfAttention(LSGDisentangledSelfAttention):
     """The terms of position have projections of their own, or those of queries and keys."""
 
-    def __init__(self, source: nn.Module, projections: tuple[str, ...], num_heads: int, dropout: float, *_: Any):
+    def __init__(self, source: Any, projections: tuple[str, ...], num_heads: int, dropout: float, *_: Any):
         kinds = source.pos_att_type
         num_terms = 1 + ("c2p" in kinds) + ("p2c" in kinds)
         head_width = source.query_proj.out_features // num_heads

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from lsg_convert.modeling.lsg_attention import AttentionPlan, LSGOptions, lsg_attention
 from lsg_convert.modeling.lsg_bias import PositionBias
-from lsg_convert.modeling.lsg_disentangled import DisentangledBias, DistanceRows
+from lsg_convert.modeling.lsg_disentangled import DistanceRows
+from lsg_convert.modeling.lsg_disentangled_call import DisentangledBias
 from lsg_convert.modeling.lsg_end_blocks import EndBlocksPlan
 from lsg_convert.modeling.lsg_marked import mark_tokens
 from lsg_convert.verification.oracle import dense_lsg_attention
@@ -50,7 +51,9 @@ def disentangled(terms: str, dtype: torch.dtype, generator: torch.Generator) -> 
     """Terms of tables that some distances share the rows of."""
     rows = DistanceRows(20, 0, 20) if "rows" in terms else DistanceRows(8, 8, 30)
     tables = [torch.randn(HEADS, 2 * rows.span, WIDTH, generator=generator).to(dtype) * SCALE for _ in range(2)]
-    return DisentangledBias(rows, *(table if kind in terms else None for table, kind in zip(tables, ("c2p", "p2c"))))
+    return DisentangledBias(
+        rows, *(table if kind in terms else None for table, kind in zip(tables, ("c2p", "p2c"), strict=True))
+    )
 
 
 @dataclass
