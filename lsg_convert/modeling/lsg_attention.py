@@ -79,9 +79,8 @@ def lsg_attention(
 def _attend_parts(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Contexts [B, H, part, D] of the globals' queries, then of the tokens', in order."""
     if call.plan.num_globals:
-        of_globals = query[:, :, : call.plan.num_globals]
-        bias = call.dense_attn_bias(query.dtype, of_globals, key, globals_only=True)
-        yield _sdpa(of_globals, key, value, bias, call)
+        bias = call.dense_attn_bias(query.dtype, query[:, :, : call.plan.num_globals], key, globals_only=True)
+        yield _sdpa(query[:, :, : call.plan.num_globals], key, value, bias, call)
     yield from _choose_backend(query, key, value, call).attend(query, key, value, call)
 
 

@@ -45,7 +45,6 @@ class LSGBertStyleModel(LSGEncoder):
     further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
     can_decode = True  # whether the library's model knows is_decoder
     has_token_types = True  # else token_type_ids are ignored
-    embeddings_take_mask = False  # whether the library's embeddings make nothing of padding
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
@@ -129,8 +128,6 @@ class LSGBertStyleModel(LSGEncoder):
             check_length(num_tokens, self.max_tokens())
         others = ((embedding_inputs.get("token_type_ids"), 0), (position_ids, self.first_position()))
         opening = opening_rows(self.options, attention_mask, input_ids, *others)
-        if self.embeddings_take_mask:
-            embedding_inputs["mask"] = None if attention_mask is None else attention_mask != 0
         embeddings = self.embed(**embedding_inputs)
         encoded = self.encode(
             embeddings, attention_mask, self.encoder_layers(), output_hidden_states, num_tokens, opening

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from .lsg_eager import is_captured, needs_gradients
 from .lsg_graph import extrapolate
-from .lsg_scores import LayerCall, Pair, fold, mask_bias
+from .lsg_scores import LayerCall, fold, mask_bias
 from .lsg_sequence import Sequence
 from .lsg_windows import Window
 
@@ -153,11 +153,9 @@ class BiasedCall(LayerCall):
         """By distance, and towards globals."""
         return self.position_bias.by_distance(self.plan.num_tokens), self.position_bias.globals
 
-    def accumulate_bias_grad(
-        self, window: Window, gradient: Tensor, block: Pair, grads: Pair, *grad_bias: Tensor
-    ) -> None:
+    def accumulate_bias_grad(self, window: Window, gradient: Tensor, *block_and_grads: Tensor) -> None:
         """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`."""
-        self.position_bias.accumulate_grad(gradient, *self._positions(window), self._num_learned, *grad_bias)
+        self.position_bias.accumulate_grad(gradient, *self._positions(window), self._num_learned, *block_and_grads[4:])
 
     @property
     def _num_learned(self) -> int:

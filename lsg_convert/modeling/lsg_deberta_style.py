@@ -52,7 +52,7 @@ class LSGDisentangledSelfAttention(LSGSelfAttention):
             return context
         # In the library padding attends to all tokens alike, padding or not: losses over all positions show it.
         tokens = hidden_states[:, plan.num_globals :]
-        mean = self.project_in(tokens.mean(1, keepdim=True))[2].transpose(1, 2).flatten(2)
+        mean = self.project_in(tokens.mean(1, keepdim=True))[2]
         padding = functional.pad(~plan.no_padding, (plan.num_globals, 0), value=False)
         return torch.where(padding[..., None], mean, context)
 
@@ -74,7 +74,31 @@ class LSGDebertaStyleModel(LSGBertStyleModel):
     attention_plan = DisentangledPlan
     self_attention: type[LSGDisentangledSelfAttention]
     can_decode = False
-    embeddings_take_mask = True
+    further_embedding_inputs = ("mask",)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        *,
+        global_attention_mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As the library's model, whose embeddings make nothing of padding."""
+        mask = None if attention_mask is None else attention_mask != 0
+        return super().forward(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            inputs_embeds=inputs_embeds,
+            global_attention_mask=global_attention_mask,
+            mask=mask,
+            **kwargs,
+        )
 
     def make_layers_lsg(self) -> None:
         """Replace the self-attention of every layer, and give it the distances."""

@@ -148,12 +148,13 @@ class DisentangledTerms:
         last_query: the last query's position, if keys are at their index or one before; None if they are anywhere.
         """
         terms = []
-        for start in range(0, key.shape[2], KEYS_AT_ONCE):
-            chunk = slice(start, min(start + KEYS_AT_ONCE, key.shape[2]))
+        for start in [0] if is_captured() else range(0, key.shape[2], KEYS_AT_ONCE):  # a graph knows not how many
+            chunk = slice(start, None if is_captured() else min(start + KEYS_AT_ONCE, key.shape[2]))
             row = self.rows.of(query_position[:, None, None] - key_position[:, None, chunk, None])
             row = row.expand(*key.shape[:2], -1, -1)
-            known = last_query is not None and not is_captured()
-            among = self.rows.among(-chunk.stop, last_query - start + 1) if known else (0, 2 * self.rows.span)
+            among = (0, 2 * self.rows.span)
+            if last_query is not None and chunk.stop is not None:
+                among = self.rows.among(-chunk.stop, last_query - start + 1)
             terms += self.terms(query, key[:, :, chunk], [Part(row, among)])
         return torch.cat(terms, dim=-1)
 

@@ -8,14 +8,21 @@ from torch.nn import functional
 
 from .lsg_bias import BiasedCall
 from .lsg_disentangled import DisentangledTerms, Part, TermGrads
-from .lsg_scores import LayerCall, Pair, fold, mask_bias
-from .lsg_windows import AttentionPlan, Window
+from .lsg_eager import is_captured, is_eager_on_cpu
+from .lsg_scores import LayerCall, fold, mask_bias
+from .lsg_windows import AttentionPlan, Window, plan_windows
+
+BLOCKS_AT_ONCE = 8
 
 
 class DisentangledPlan(AttentionPlan):
     """A plan in which few blocks share a window: the products with the tables are larger than keys are."""
 
-    blocks_at_once = 8
+    def make_windows(self) -> None:
+        """Plan the windows of all blocks."""
+        super().make_windows()
+        if not (self.is_dense or is_captured() or is_eager_on_cpu(self.device)):
+            self.windows = plan_windows(self, BLOCKS_AT_ONCE)
 
 
 class DisentangledBias(DisentangledTerms):
@@ -23,7 +30,7 @@ class DisentangledBias(DisentangledTerms):
 
     def added_to(self, call: LayerCall) -> "DisentangledCall":
         """The call, with this bias."""
-        return DisentangledCall(call.plan, call.scale, call.dropout_p, call.sparse, position_bias=self)
+        return DisentangledCall(call.plan, call.scale, call.dropout_p, call.sparse, True, position_bias=self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +38,6 @@ class DisentangledCall(BiasedCall):
     """A call of the attention with disentangled scores."""
 
     position_bias: DisentangledBias  # type: ignore[assignment]
-
-    by_content = True
 
     def attn_bias(self, window: Window, dtype: torch.dtype, *block: Tensor) -> Tensor | None:
         """What to add to the scores of a window, [B · num_blocks, H, block_size, W]."""
@@ -69,23 +74,19 @@ class DisentangledCall(BiasedCall):
         """The tables that there are."""
         return tuple(table for table in (self.position_bias.keys, self.position_bias.queries) if table is not None)
 
-    def accumulate_bias_grad(
-        self, window: Window, gradient: Tensor, block: Pair, grads: Pair, *grad_bias: Tensor
-    ) -> None:
-        """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`, and to those of its
-        query and key.
-        """
-        bias, tables, start = self.position_bias, [*grad_bias], self._num_with
+    def accumulate_bias_grad(self, window: Window, gradient: Tensor, *block_and_grads: Tensor) -> None:
+        """Add the gradient [B, H, block_size, W] of a block's scores to those of its query, key and `bias_tensors`."""
+        query, key, grad_query, all_grad_key, *tables = block_and_grads
+        bias, start = self.position_bias, self._num_with
         keys, queries = (None if table is None else tables.pop(0) for table in (bias.keys, bias.queries))
         parts = self._parts(window, gradient.shape[1])
-        query, key = (part.float() for part in block)
-        key = self._with_position(key)
+        query, key = query.float(), self._with_position(key.float())
         grad_key = torch.zeros_like(key)
         of_terms = self._with_position(gradient.transpose(2, 3)).transpose(2, 3)
         gradients = of_terms.split([part.row.shape[2] for part in parts], dim=3)
-        bias.accumulate_grad(gradients, query, key, parts, TermGrads(grads[0], grad_key, keys, queries))
-        grads[1][:, :, :start] += grad_key[:, :, :start]
-        grads[1][:, :, self._num_learned :] += grad_key[:, :, start:]
+        bias.accumulate_grad(gradients, query, key, parts, TermGrads(grad_query, grad_key, keys, queries))
+        all_grad_key[:, :, :start] += grad_key[:, :, :start]
+        all_grad_key[:, :, self._num_learned :] += grad_key[:, :, start:]
 
     @property
     def _num_with(self) -> int:

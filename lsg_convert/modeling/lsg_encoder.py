@@ -47,7 +47,7 @@ class LSGEncoder:
     def add_global_embeddings(self, width: int) -> None:
         """Register `global_embeddings` (512 rows of `width`) and read the options of the configuration."""
         self.options = LSGOptions.from_config(self.config)
-        if self.options.has_global_ends and not self.attention_plan.knows_global_ends:
+        if self.options.has_global_ends and not hasattr(self.attention_plan, "num_ends"):
             raise ValueError("automatic_globals='ends': only BigBird's models attend so; choose another value.")
         self.gradient_checkpointing = False
         self.get_submodule(self.global_embeddings_holder).global_embeddings = nn.Embedding(MAX_GLOBAL_TOKENS, width)
@@ -119,7 +119,7 @@ class LSGEncoder:
         hidden_states = plan.arrange(hidden_states)
         with fast_linear_maps(hidden_states.device):
             for layer in layers:
-                hidden_states = self.run_layer(layer, hidden_states, plan)
+                hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
                 if every_state is not None:
                     every_state.append(self._trim(plan.restore(hidden_states), num_tokens, opening_rows))
         hidden_states = self._trim(plan.restore(hidden_states), num_tokens, opening_rows)
@@ -132,10 +132,6 @@ class LSGEncoder:
             hidden_states=None if every_state is None else tuple(every_state),
             opening_rows=opening_rows,
         )
-
-    def run_layer(self, layer: nn.Module, hidden_states: torch.Tensor, plan: AttentionPlan) -> torch.Tensor:
-        """What a layer makes of `hidden_states`, which are in the plan's order."""
-        return run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
 
     def _token_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> torch.Tensor | None:
         if attention_mask is None:

@@ -26,7 +26,6 @@ class EndBlocksPlan(AttentionPlan):
         is_padding: bool [B, G + T], as the layers see it; None where no token is padding, and up to the dense limit.
     """
 
-    knows_global_ends = True
     num_ends = 0
     is_padding: Tensor | None = None
 

@@ -11,8 +11,6 @@ from .lsg_sliding import keep_band, slides
 from .lsg_sparse import SparseTokens
 from .lsg_windows import AttentionPlan, Window
 
-Pair = tuple[Tensor, Tensor]  # a block's queries [B, H, block_size, D] and keys [B, H, W, D], or what belongs to each
-
 
 @dataclass(frozen=True)
 class LayerCall:
@@ -22,8 +20,7 @@ class LayerCall:
     scale: float
     dropout_p: float = 0.0
     sparse: SparseTokens | None = None
-
-    by_content = False  # whether what is added depends on queries and keys
+    by_content: bool = False  # whether what is added depends on a block's queries and keys too
 
     def sequence(self, sequence: Tensor, sparse: Tensor | None) -> Sequence:
         """Keys or values [B, H, G + T, D] and their sparse tokens [B, H, S, D], to be gathered window by window."""
@@ -32,8 +29,6 @@ class LayerCall:
     def attn_bias(self, window: Window, dtype: torch.dtype, *block: Tensor) -> Tensor | None:
         """What to add to the scores of a window, broadcastable to [B · num_blocks, H, block_size, W]; None where that
         is nothing.
-
-        block: its queries and keys, [B · num_blocks, H, block_size or W, D].
         """
         return mask_bias(self.kept(window), dtype, self.global_bias(window, dtype))
 
@@ -54,12 +49,8 @@ class LayerCall:
         """What may be trained of that which is added: of masks nothing."""
         return ()
 
-    def accumulate_bias_grad(
-        self, window: Window, gradient: Tensor, block: Pair, grads: Pair, *grad_bias: Tensor
-    ) -> None:
-        """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`, and of what it adds to
-        `grads`, those of the block's query and key.
-        """
+    def accumulate_bias_grad(self, window: Window, gradient: Tensor, *block_and_grads: Tensor) -> None:
+        """Add the gradient [B, H, block_size, W] of a block's scores to those of its query, key and `bias_tensors`."""
 
     def kept(self, window: Window) -> Tensor | None:
         """Which keys the blocks may attend to, bool, broadcastable to [B · num_blocks, H, block_size, W]; None where

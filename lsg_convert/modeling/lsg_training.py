@@ -91,8 +91,7 @@ class _RecomputedBlocks(torch.autograd.Function):
             outcome = (gradient[:, :, tokens], context[:, :, tokens])
             if ctx.step_by_step:
                 *block_grads, grad_scores = _gradients(*outcome, *block, call, window, dropout)
-                grads = (block_grads[0], block_grads[1])
-                call.accumulate_bias_grad(window, grad_scores, block[:2], grads, *grad_bias)
+                call.accumulate_bias_grad(window, grad_scores, *block[:2], *block_grads[:2], *grad_bias)
             else:
                 block_grads = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
                     outcome[0], *block, outcome[1], sums[i], 0.0, False,
@@ -134,9 +133,8 @@ def _apply_dropout(weights: Tensor, kept: Tensor | None) -> Tensor:
 
 def _weights(query: Tensor, key: Tensor, call: LayerCall, window: Window) -> Tensor:
     """Attention weights [B, H, block_size, W], float32."""
-    query, key = query.float(), key.float()
-    scores = (query * call.scale) @ key.transpose(-1, -2)
-    bias = call.attn_bias(window, scores.dtype, query, key)
+    scores = (query.float() * call.scale) @ key.float().transpose(-1, -2)
+    bias = call.attn_bias(window, scores.dtype, query.float(), key.float())
     if bias is not None:
         scores += bias
     return torch.softmax(scores, dim=-1, out=scores)

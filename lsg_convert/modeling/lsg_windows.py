@@ -50,8 +50,6 @@ class AttentionPlan:
     """
 
     global_bias: Tensor | None = None
-    knows_global_ends = False  # whether it can plan for automatic_globals="ends"
-    blocks_at_once: int | None = None  # how many share a window at most, other than on a CPU; None: any number
 
     # See `mark_tokens`. In the inner plan: positions [B, M], rows of the sequence, and where each of its rows is then.
     marked: Tensor | None = None
@@ -97,8 +95,7 @@ class AttentionPlan:
             self.windows = [_window_of_all(self)]
         else:
             # On a CPU a block's keys are gathered into memory that stays in the cache. Elsewhere it is calls that cost.
-            at_once = 1 if is_eager_on_cpu(self.device) else self.blocks_at_once or self.num_tokens
-            self.windows = plan_windows(self, at_once)
+            self.windows = plan_windows(self, 1 if is_eager_on_cpu(self.device) else self.num_tokens)
 
     def _kept_keys(self, tokens: Tensor | None) -> Tensor:
         if tokens is None:

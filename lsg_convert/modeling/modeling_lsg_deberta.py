@@ -36,13 +36,12 @@ class LSGDebertaSelfAttention(LSGDisentangledSelfAttention):
         self.q_bias, self.v_bias = source.q_bias, source.v_bias
         self.take_position_projections(source)
 
-    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Query, key and value [batch, heads, length, head width] of `hidden_states` [batch, length, width]."""
-        query, key, value = self.in_proj(hidden_states).unflatten(-1, (self.num_heads, 3, self.head_width)).unbind(-2)
+    def project_in(self, hidden_states: torch.Tensor) -> list[torch.Tensor]:
+        """Query, key and value [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
+        projected = self.in_proj(hidden_states).unflatten(-1, (self.num_heads, 3, self.head_width))
+        query, key, value = (part.flatten(-2) for part in projected.unbind(-2))
         # The library creates them in float32 whatever the model is loaded in.
-        biases = (bias.to(query.dtype).unflatten(0, (self.num_heads, -1)) for bias in (self.q_bias, self.v_bias))
-        query, value = (part + bias for part, bias in zip((query, value), biases, strict=True))
-        return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        return [query + self.q_bias.to(query.dtype), key, value + self.v_bias.to(value.dtype)]
 
 
 class LSGDebertaModel(LSGDebertaStyleModel, DebertaModel):

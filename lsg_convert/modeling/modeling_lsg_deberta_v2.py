@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers.models.deberta_v2.configuration_deberta_v2 import DebertaV2Config
 from transformers.models.deberta_v2.modeling_deberta_v2 import (
     DebertaV2ForMaskedLM,
@@ -52,30 +53,38 @@ class LSGDebertaV2Model(LSGDebertaStyleModel, DebertaV2Model):
         """Of distances on each side; 0 where every distance has a row of its own."""
         return getattr(self.config, "position_buckets", -1)
 
-    def run_layer(self, layer: nn.Module, hidden_states: Tensor, plan: AttentionPlan) -> Tensor:
-        """What a layer makes of `hidden_states`; behind the first one there may be a convolution."""
-        output = super().run_layer(layer, hidden_states, plan)
-        if self.encoder.conv is None or layer is not self.encoder.layer[0]:
-            return output
-        return self.convolve(hidden_states, output, plan)
+    def make_layers_lsg(self) -> None:
+        """Replace the self-attention of every layer; the first one may be followed by a convolution."""
+        super().make_layers_lsg()
+        if self.encoder.conv is not None:
+            # A hook, so that the layer is run as a whole: the convolution sees neighbours.
+            self.encoder.layer[0].register_forward_hook(self.convolve)
 
-    def convolve(self, hidden_states: Tensor, output: Tensor, plan: AttentionPlan) -> Tensor:
-        """Add a convolution over tokens [batch, G + T, width] to a layer's output.
+    def convolve(self, layer: nn.Module, inputs: tuple[Any, ...], outputs: Any) -> Any:
+        """Add a convolution over the tokens of a layer's input [batch, G + T, width] to its output.
 
         Globals are no neighbours. The one that stands in for the opening token gets what that token does.
         """
+        is_tuple = isinstance(outputs, tuple)
+        convolved = self.convolved(inputs[0], outputs[0] if is_tuple else outputs, inputs[1].plan)
+        return (convolved, *outputs[1:]) if is_tuple else convolved
+
+    def convolved(self, hidden_states: Tensor, output: Tensor, plan: AttentionPlan) -> Tensor:
+        """The output [batch, G + T, width] of a layer, with the convolution over its input added."""
         convolution, num_globals = self.encoder.conv, plan.num_globals
         tokens = hidden_states[:, num_globals:]
         mask = torch.ones(tokens.shape[:2], dtype=torch.long, device=tokens.device)
         if plan.no_padding is not None:
-            mask = plan.no_padding[:, : tokens.shape[1]].long()
+            # In a graph the plan has padding up to whole blocks that the layers do not see.
+            mask = functional.pad(plan.no_padding.long(), (0, tokens.shape[1] - plan.no_padding.shape[1]))
         convolved = convolution(tokens, output[:, num_globals:], mask)
         if not num_globals:
             return convolved
         globals_ = convolution.LayerNorm(output[:, :num_globals])
         if plan.options.global_has_position:
-            near = slice(None, convolution.conv.kernel_size[0])
-            stands_in = convolution(tokens[:, near], output[:, :1].expand_as(tokens[:, near]), mask[:, near])
+            size = convolution.conv.kernel_size[0]
+            near = functional.pad(tokens, (0, 0, 0, size))[:, :size]
+            stands_in = convolution(near, output[:, :1].expand_as(near), functional.pad(mask, (0, size))[:, :size])
             globals_ = torch.cat([stands_in[:, :1], globals_[:, 1:]], dim=1)
         return torch.cat([globals_, convolved], dim=1)
 

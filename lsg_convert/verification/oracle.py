@@ -70,10 +70,9 @@ def dense_lsg_attention(
         if num_globals and options.mask_first_token and options.opening_token_id is not None:
             position = position.clone()
             position[..., 0] = 0  # global 0 stands where the token stands that it replaces
-        if hasattr(position_bias, "relative"):
-            score = score + _bias(position_bias, position, num_globals, num_tokens)
-        else:
-            score = score + _disentangled(position_bias, query, all_keys, position)
+        by_content = not hasattr(position_bias, "relative")
+        of_pairs = (query, all_keys, position) if by_content else (position, num_globals, num_tokens)
+        score = score + (_disentangled if by_content else _bias)(position_bias, *of_pairs)
     if in_blocks and options.automatic_globals == "ends":
         score = score + _weight_of_first_block(options, is_global, score)
     hidden = ~attends[:, None] | dead[:, :, None]
