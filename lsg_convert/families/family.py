@@ -29,7 +29,7 @@ class PositionTable:
     tensor: str
     offset: Callable[[Config], int] = lambda config: 0
     sinusoid: str | None = None
-    is_used: Callable[[Config], bool] = lambda config: True
+    is_used: Callable[[Config], bool] | None = None  # None: always
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Family:
 
     def positions_of(self, config: Config) -> tuple[PositionTable, ...]:
         """The position tables that a model of this configuration, an encoder's, has."""
-        return tuple(table for table in self.positions if table.is_used(config))
+        return tuple(table for table in self.positions if table.is_used is None or table.is_used(config))
 
     @property
     def lsg_model_type(self) -> str:

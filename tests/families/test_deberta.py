@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from packaging.version import Version
 from safetensors.torch import load_file, save_file
 
 from lsg_convert import convert
@@ -111,6 +112,8 @@ def test_above_it_it_is_the_oracles(variant: str, selection: str) -> None:
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("model_type", ["deberta", "deberta-v2"])
 def test_both_kinds_of_masked_language_model(model_type: str, legacy: bool) -> None:
+    if not legacy and Version(transformers.__version__) < Version("5"):
+        pytest.skip("the library ties the head's projection to the word embeddings, and fails")
     dense, ours = both(model_type, TINY[model_type].architecture, WIDE, legacy=legacy)
     given = padded(LENGTH)
     assert_close(ours(**given).logits, dense(**given).logits)
