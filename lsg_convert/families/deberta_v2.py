@@ -5,7 +5,7 @@ from .family import Head
 
 FAMILY = deberta_family(
     "deberta-v2",
-    "DeBERTa-v2, -v3",
+    "DeBERTa-v2 and -v3",
     "microsoft/deberta-v3-base",
     deberta_heads("DebertaV2")
     | {"DebertaV2ForMultipleChoice": Head("AutoModelForMultipleChoice", ("pooler.dense.", "classifier."))},
