@@ -150,6 +150,29 @@ def _longt5(**options: Any) -> Any:
     return LongT5EncoderModel(LongT5Config(**_T5_LIKE, **settings))
 
 
+# DeBERTa-v3-base's shape but for its number of words.
+_DEBERTA = {
+    **_BERT_LIKE, "num_hidden_layers": 12, "relative_attention": True, "position_buckets": 256, "share_att_key": True,
+    "norm_rel_ebd": "layer_norm", "pos_att_type": ["p2c", "c2p"], "position_biased_input": False, "type_vocab_size": 0,
+    "max_relative_positions": 512, "max_position_embeddings": LONGEST, "layer_norm_eps": 1e-7,
+}  # fmt: skip
+
+
+def _deberta(**options: Any) -> Any:
+    from transformers import DebertaV2Config, DebertaV2Model
+
+    return DebertaV2Model(DebertaV2Config(**{**_DEBERTA, **options}))
+
+
+def _lsg_deberta(**options: Any) -> Any:
+    sys.path.insert(0, str(ROOT))
+    from transformers import DebertaV2Config
+
+    from lsg_convert.modeling.modeling_lsg_deberta_v2 import LSGDebertaV2Model
+
+    return LSGDebertaV2Model(DebertaV2Config(**{**_DEBERTA, **options}))
+
+
 SIDES: dict[str, Callable[..., Any]] = {
     "lsg": _lsg,
     "dense": _dense,
@@ -163,4 +186,6 @@ SIDES: dict[str, Callable[..., Any]] = {
     "bigbird": _bigbird,
     "lsg-bigbird": _lsg_bigbird,
     "longt5": _longt5,
+    "deberta": _deberta,
+    "lsg-deberta": _lsg_deberta,
 }

@@ -44,6 +44,10 @@ _ENCODER_DECODER = {
 }  # fmt: skip
 _T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4,
        "num_labels": 3, "relative_attention_max_distance": 32, "relative_attention_num_buckets": 16}  # fmt: skip
+_DEBERTA = {
+    **_ENCODER, "type_vocab_size": 0, "relative_attention": True, "position_biased_input": False,
+    "pos_att_type": ["p2c", "c2p"], "max_relative_positions": -1, "pooler_hidden_size": 32,
+}  # fmt: skip
 # Dense up to 36 tokens.
 _END_BLOCKS = {"block_size": 4, "num_random_blocks": 2}
 _OWN_BLOCKS = {"block_size": None}
@@ -122,6 +126,13 @@ FAMILIES: dict[str, TinyFamily] = {
     "bigbird_pegasus": TinyFamily(
         "pegasus", "BigBirdPegasusForConditionalGeneration",
         {**_ENCODER_DECODER, **_END_BLOCKS, "decoder_start_token_id": 2}, conversion=_OWN_BLOCKS,
+    ),
+    "deberta": TinyFamily("deberta", "DebertaForMaskedLM", _DEBERTA),
+    # As v3 has it, and v2's convolution; more distances than the inputs of tests have, so that some share rows.
+    "deberta-v2": TinyFamily(
+        "deberta-v2", "DebertaV2ForMaskedLM",
+        {**_DEBERTA, "position_buckets": 12, "max_relative_positions": 40, "share_att_key": True,
+         "norm_rel_ebd": "layer_norm", "conv_kernel_size": 3, "conv_act": "gelu"},
     ),
 }  # fmt: skip
 

@@ -84,6 +84,14 @@ LAYOUTS: dict[str, Layout] = {
         {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "<s>", "eos": "</s>"},
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1",
     ),
+    "deberta": Layout(
+        "bpe", "DebertaTokenizer", ("[PAD]", "[CLS]", "[SEP]", "[UNK]"), ("[MASK]",), {**_BERT_ROLES, "bos": "[CLS]"},
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1",
+    ),
+    "deberta-v2": Layout(
+        "unigram", "DebertaV2Tokenizer", ("[PAD]", "[CLS]", "[SEP]", "[UNK]"), ("[MASK]",), _BERT_ROLES,
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", {"do_lower_case": False},
+    ),
     "mbart": Layout(
         "unigram", "MBartTokenizer", _BART_FIRST, (*_LANGUAGES, "<mask>"), _BART_ROLES,
         "$A </s> en_XX", "$A $B </s> en_XX", {"src_lang": "en_XX", "tgt_lang": "ro_RO"},

@@ -226,9 +226,9 @@ def _gate(folder: Path, config: dict[str, Any], trusted: bool) -> Callable[..., 
 def _longest(config: dict[str, Any]) -> int:
     """How many tokens a model of this configuration takes; models without a position table take any number."""
     family = family_of(config)
-    if family is None or not family.positions:
+    encoder = {} if family is None else family.encoder_config(config)
+    if family is None or not family.positions_of(encoder):
         return 1 << 20
-    encoder = family.encoder_config(config)
     return int(encoder[family.positions_field]) - family.config_positions_offset(encoder)
 
 

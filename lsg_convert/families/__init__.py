@@ -13,6 +13,8 @@ from . import (
     blenderbot_small,
     camembert,
     data2vec_text,
+    deberta,
+    deberta_v2,
     distilbert,
     electra,
     encoder_decoder,
@@ -64,6 +66,8 @@ _MODULES = (
     led,
     big_bird,
     bigbird_pegasus,
+    deberta_v2,
+    deberta,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}

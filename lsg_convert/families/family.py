@@ -23,11 +23,13 @@ class PositionTable:
     """A position table: its tensor (below the base model's prefix) and the rows before position 0.
 
     A table of sinusoids names its formula in `positions.SINUSOIDS`; a checkpoint may lack it, the library computes it.
+    One that a model of this configuration does not use may be in its checkpoint all the same.
     """
 
     tensor: str
     offset: Callable[[Config], int] = lambda config: 0
     sinusoid: str | None = None
+    is_used: Callable[[Config], bool] | None = None  # None: always
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Family:
     num_layers: str = "num_hidden_layers"
     layers: str = "encoder.layer"
     hidden_size: str = "hidden_size"
-    embedding_size: str | None = None  # the config's field where embeddings are not `hidden_size` wide
+    embedding_size: str | None = None  # the config's field where embeddings may not be `hidden_size` wide
     num_heads: str = "num_attention_heads"
     head_width: str | None = None  # the config's field where heads are not hidden_size / num_heads wide
     # Without position tables: the config's field that names the length of training, and what it is where it is missing.
@@ -77,6 +79,10 @@ class Family:
     # Of a source that is long by itself: the LSG options, of its config and class, with which a converted model attends
     # as its source does, at every length. None of a source whose attention is full all the same.
     source_options: Callable[[Config, str], Mapping[str, Any]] | None = None
+    # What a configuration says only by its length, to be said before that changes; and why a model cannot be converted.
+    settled: Callable[[Config], Mapping[str, Any]] = field(default=lambda config: {})
+    obstacle: Callable[[Config], str | None] = field(default=lambda config: None)
+    backends_without: tuple[str, ...] = ()  # attention backends that cannot compute its scores
     modules: tuple[str, ...] = ()  # optional modules of `modeling/` that a folder has whatever its options
     knows_global_ends: bool = False  # whether its models can have automatic_globals="ends"
     # What `max_position_embeddings` counts beyond the tokens (RoBERTa: the rows up to its padding row).
@@ -85,6 +91,10 @@ class Family:
     def encoder_config(self, config: Config) -> Config:
         """The configuration that speaks of the encoder, in a checkpoint's."""
         return config if self.config_part is None else config[self.config_part]
+
+    def positions_of(self, config: Config) -> tuple[PositionTable, ...]:
+        """The position tables that a model of this configuration, an encoder's, has."""
+        return tuple(table for table in self.positions if table.is_used is None or table.is_used(config))
 
     @property
     def lsg_model_type(self) -> str:

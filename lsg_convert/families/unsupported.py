@@ -18,9 +18,6 @@ _REASONS = {
         "nystromformer",
         "reformer", "pegasus_x", "mega", "eurobert", "neobert", "nomic_bert",
     },
-    "its attention is disentangled (content and position attend separately), which LSG blocks do not express": {
-        "deberta", "deberta-v2",
-    },
     "its layers do not attend as LSG blocks do, every token to every token by one softmax": {
         "funnel", "fnet", "yoso", "mra", "convbert", "perceiver", "canine", "rwkv", "mamba", "mamba2",
     },

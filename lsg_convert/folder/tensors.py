@@ -163,10 +163,11 @@ def _globals(
 
 def _positions(checkpoint: Checkpoint, plan: Plan, width: int) -> numpy.ndarray | None:
     """The target's position embeddings, float32 [max_len, width]; None for a family without."""
-    if not plan.family.positions:
+    config = plan.family.encoder_config(checkpoint.config)
+    tables = plan.family.positions_of(config)
+    if not tables:
         return None
-    table = plan.family.positions[0]
-    offset = table.offset(plan.family.encoder_config(checkpoint.config))
+    table, offset = tables[0], tables[0].offset(config)
     if table.sinusoid is not None:
         return sinusoids(table.sinusoid, offset, offset + plan.max_len, width)
     positions = _float_rows(checkpoint, plan.layout.name(table.tensor))[offset:]

@@ -61,7 +61,7 @@ def lsg_attention(
     if position_bias is not None:
         call = position_bias.added_to(call)
     if plan.is_dense:
-        return _sdpa(query, key, value, call.dense_attn_bias(query.dtype), call)
+        return _sdpa(query, key, value, call.dense_attn_bias(query.dtype, query, key), call)
     if plan.options.has_sparse:
         call = replace(call, sparse=select_sparse_tokens(query, key, value, plan, scale))
     parts = _attend_parts(query, key, value, call)
@@ -79,7 +79,7 @@ def lsg_attention(
 def _attend_parts(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> Iterator[Tensor]:
     """Contexts [B, H, part, D] of the globals' queries, then of the tokens', in order."""
     if call.plan.num_globals:
-        bias = call.dense_attn_bias(query.dtype, globals_only=True)
+        bias = call.dense_attn_bias(query.dtype, query[:, :, : call.plan.num_globals], key, globals_only=True)
         yield _sdpa(query[:, :, : call.plan.num_globals], key, value, bias, call)
     yield from _choose_backend(query, key, value, call).attend(query, key, value, call)
 
@@ -89,13 +89,12 @@ def _attend_by_sdpa(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) 
     keys = call.sequence(key, None if call.sparse is None else call.sparse.key)
     values = call.sequence(value, None if call.sparse is None else call.sparse.value)
     for window in call.plan.windows:
-        context = _sdpa(
+        block = (
             fold(query[:, :, call.plan.queries(window)].unflatten(2, (-1, call.plan.options.block_size))),
             fold(keys.gather(window)),
-            fold(values.gather(window)),
-            call.attn_bias(window, query.dtype),
-            call,
         )
+        bias = call.attn_bias(window, query.dtype, *block)
+        context = _sdpa(*block, fold(values.gather(window)), bias, call)
         yield context.unflatten(0, (-1, window.num_blocks)).transpose(1, 2).flatten(2, 3)
 
 

@@ -134,13 +134,13 @@ class BiasedCall(LayerCall):
 
     position_bias: PositionBias
 
-    def attn_bias(self, window: Window, dtype: torch.dtype) -> Tensor | None:
+    def attn_bias(self, window: Window, dtype: torch.dtype, *block: Tensor) -> Tensor | None:
         """What to add to the scores of a window, [B · num_blocks or 1, H, block_size, W]."""
         bias = self.position_bias.window(*self._positions(window), self._num_learned, self.plan.num_tokens)
         bias = fold(bias if bias.shape[2] == 1 else bias.expand(self.plan.batch_size, *bias.shape[1:]))
         return mask_bias(self.kept(window), dtype, bias)
 
-    def dense_attn_bias(self, dtype: torch.dtype, globals_only: bool = False) -> Tensor | None:
+    def dense_attn_bias(self, dtype: torch.dtype, *block: Tensor, globals_only: bool = False) -> Tensor | None:
         """The same where all queries attend to every key, [B or 1, H, G + T, G + T]; or those of globals."""
         plan, lengths = self.plan, (self._num_learned, self.plan.num_tokens)
         if globals_only and plan.marked_position is not None:
@@ -153,9 +153,9 @@ class BiasedCall(LayerCall):
         """By distance, and towards globals."""
         return self.position_bias.by_distance(self.plan.num_tokens), self.position_bias.globals
 
-    def accumulate_bias_grad(self, window: Window, gradient: Tensor, *grad_bias: Tensor) -> None:
+    def accumulate_bias_grad(self, window: Window, gradient: Tensor, *block_and_grads: Tensor) -> None:
         """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`."""
-        self.position_bias.accumulate_grad(gradient, *self._positions(window), self._num_learned, *grad_bias)
+        self.position_bias.accumulate_grad(gradient, *self._positions(window), self._num_learned, *block_and_grads[4:])
 
     @property
     def _num_learned(self) -> int:

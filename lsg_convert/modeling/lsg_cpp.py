@@ -33,6 +33,8 @@ def cpp_obstacle(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) -> 
     """Why the kernel cannot compute a call; None if it can."""
     if call.dropout_p:
         return "the kernel has no dropout"
+    if call.by_content:
+        return "what is added to scores depends on queries and keys, which the kernel does not compute"
     if not are_plain_float32(query, key, value):
         return "the kernel computes float32 on a CPU, eagerly"
     if needs_gradients(query, key, value, *call.bias_tensors()):

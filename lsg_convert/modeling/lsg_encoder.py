@@ -46,7 +46,7 @@ class LSGEncoder:
     def add_global_embeddings(self, width: int) -> None:
         """Register `global_embeddings` (512 rows of `width`) and read the options of the configuration."""
         self.options = LSGOptions.from_config(self.config)
-        if self.options.has_global_ends and self.attention_plan is AttentionPlan:
+        if self.options.has_global_ends and not hasattr(self.attention_plan, "num_ends"):
             raise ValueError("automatic_globals='ends': only BigBird's models attend so; choose another value.")
         self.gradient_checkpointing = False
         self.get_submodule(self.global_embeddings_holder).global_embeddings = nn.Embedding(MAX_GLOBAL_TOKENS, width)

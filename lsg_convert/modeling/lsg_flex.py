@@ -25,7 +25,7 @@ def flex_obstacle(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) ->
     """Why FlexAttention cannot compute a call; None if it can."""
     if call.dropout_p:
         return "FlexAttention has no dropout"
-    if call.bias_tensors():
+    if call.by_content or call.bias_tensors():
         return "position bias is not computed by FlexAttention"
     return None if _has_flex() else f"torch {torch.__version__} has no FlexAttention"
 

@@ -20,12 +20,13 @@ class LayerCall:
     scale: float
     dropout_p: float = 0.0
     sparse: SparseTokens | None = None
+    by_content: bool = False  # whether what is added depends on a block's queries and keys too
 
     def sequence(self, sequence: Tensor, sparse: Tensor | None) -> Sequence:
         """Keys or values [B, H, G + T, D] and their sparse tokens [B, H, S, D], to be gathered window by window."""
         return Sequence(sequence, sparse, self.plan.num_globals, self.plan.options)
 
-    def attn_bias(self, window: Window, dtype: torch.dtype) -> Tensor | None:
+    def attn_bias(self, window: Window, dtype: torch.dtype, *block: Tensor) -> Tensor | None:
         """What to add to the scores of a window, broadcastable to [B · num_blocks, H, block_size, W]; None where that
         is nothing.
         """
@@ -40,7 +41,7 @@ class LayerCall:
         num_keys = self.plan.num_globals + sum(last - first for first, last in spans)
         return functional.pad(bias.to(dtype), (0, num_keys - len(bias)))[None, None, None]
 
-    def dense_attn_bias(self, dtype: torch.dtype, globals_only: bool = False) -> Tensor | None:
+    def dense_attn_bias(self, dtype: torch.dtype, *block: Tensor, globals_only: bool = False) -> Tensor | None:
         """The same where all queries (or the globals') attend to every key, broadcastable to [B, H, G + T, G + T]."""
         return mask_bias(self.plan.every_key, dtype)
 
@@ -48,8 +49,8 @@ class LayerCall:
         """What may be trained of that which is added: of masks nothing."""
         return ()
 
-    def accumulate_bias_grad(self, window: Window, gradient: Tensor, *grad_bias: Tensor) -> None:
-        """Add the gradient [B, H, block_size, W] of a block's scores to that of `bias_tensors`."""
+    def accumulate_bias_grad(self, window: Window, gradient: Tensor, *block_and_grads: Tensor) -> None:
+        """Add the gradient [B, H, block_size, W] of a block's scores to those of its query, key and `bias_tensors`."""
 
     def kept(self, window: Window) -> Tensor | None:
         """Which keys the blocks may attend to, bool, broadcastable to [B · num_blocks, H, block_size, W]; None where

@@ -62,11 +62,15 @@ class LSGSelfAttention(nn.Module):
 
     def attend(self, hidden_states: torch.Tensor, plan: AttentionPlan, position_bias: Any = None) -> torch.Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
-        query, key, value = (self._heads(getattr(self, name)(hidden_states)) for name in self.projections[:3])
+        query, key, value = map(self._heads, self.project_in(hidden_states))
         if slides(plan):
             plan = plan_of_half_window(plan, self.half_window)
         context = self.attention(query, key, value, plan, self.scale, self.dropout(plan), position_bias)
         return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
+
+    def project_in(self, hidden_states: torch.Tensor) -> list[torch.Tensor]:
+        """Query, key and value [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
+        return [getattr(self, name)(hidden_states) for name in self.projections[:3]]
 
     def dropout(self, plan: AttentionPlan) -> float:
         """The share of attention weights that are dropped."""

@@ -51,7 +51,7 @@ class _RecomputedBlocks(torch.autograd.Function):
     ) -> Tensor:
         """Context [B, H, T, D] of the tokens' queries."""
         ctx.call, ctx.seed = call, seed
-        ctx.step_by_step = seed is not None or any(ctx.needs_input_grad[7:])
+        ctx.step_by_step = seed is not None or call.by_content or any(ctx.needs_input_grad[7:])
         num_globals = call.plan.num_globals
         keys, values = call.sequence(key, sparse_key), call.sequence(value, sparse_value)
         context = query.new_empty(query.shape[0], query.shape[2] - num_globals, query.shape[1], query.shape[3])
@@ -66,7 +66,7 @@ class _RecomputedBlocks(torch.autograd.Function):
                     part = (_apply_dropout(weights, dropout.draw(weights)) @ block[2].float()).mul_(dropout.scale)
                 else:
                     part, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-                        *block, attn_mask=call.attn_bias(window, query.dtype), scale=call.scale
+                        *block, attn_mask=call.attn_bias(window, query.dtype, *block[:2]), scale=call.scale
                     )
                     sums.append(total)
                 context[:, :, queries.start - num_globals : queries.stop - num_globals] = part
@@ -94,11 +94,11 @@ class _RecomputedBlocks(torch.autograd.Function):
                 outcome = (gradient[:, :, tokens], context[:, :, tokens])
                 if ctx.step_by_step:
                     *block_grads, grad_scores = _gradients(*outcome, *block, call, window, dropout)
-                    call.accumulate_bias_grad(window, grad_scores, *grad_bias)
+                    call.accumulate_bias_grad(window, grad_scores, *block[:2], *block_grads[:2], *grad_bias)
                 else:
                     block_grads = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
                         outcome[0], *block, outcome[1], sums[i], 0.0, False,
-                        attn_mask=call.attn_bias(window, query.dtype), scale=call.scale,
+                        attn_mask=call.attn_bias(window, query.dtype, *block[:2]), scale=call.scale,
                     )  # fmt: skip
                 grad_query[:, :, queries] = block_grads[0]
                 key_grads.accumulate_grad(window, block_grads[1])
@@ -137,7 +137,7 @@ def _apply_dropout(weights: Tensor, kept: Tensor | None) -> Tensor:
 def _weights(query: Tensor, key: Tensor, call: LayerCall, window: Window) -> Tensor:
     """Attention weights [B, H, block_size, W], float32."""
     scores = (query.float() * call.scale) @ key.float().transpose(-1, -2)
-    bias = call.attn_bias(window, scores.dtype)
+    bias = call.attn_bias(window, scores.dtype, query.float(), key.float())
     if bias is not None:
         scores += bias
     return torch.softmax(scores, dim=-1, out=scores)

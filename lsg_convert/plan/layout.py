@@ -66,10 +66,9 @@ def check_shapes(checkpoint: Checkpoint, family: Family, layout: Layout) -> int:
         complaints.append(f"the weights have {found} layers, the config has {family.num_layers}={layers}")
     embedding_width = words.shape[-1] if words.shape else 0
     width_field = family.embedding_size or family.hidden_size
-    if embedding_width != config.get(width_field):
-        complaints.append(
-            f"{layout.word_embeddings} is {list(words.shape)}, the config has {width_field}={config.get(width_field)!r}"
-        )
+    wanted = config.get(width_field) or config.get(family.hidden_size)
+    if embedding_width != wanted:
+        complaints.append(f"{layout.word_embeddings} is {list(words.shape)}, the config has {width_field}={wanted!r}")
     if layout.global_embeddings in checkpoint.tensors:
         shape = checkpoint.tensors[layout.global_embeddings].shape
         if shape != (MAX_GLOBAL_TOKENS, embedding_width):
@@ -95,11 +94,12 @@ def configured_length(family: Family, config: Config) -> int:
     """
     complaints: list[str] = []
     encoder = dict(family.encoder_config(config))
-    field, usual = (family.positions_field, 0) if family.positions else family.trained_length
+    has_table = bool(family.positions_of(encoder))
+    field, usual = (family.positions_field, 0) if has_table else family.trained_length
     rows = _positive({field: usual, **encoder}, field, complaints)
     if complaints:
         raise RequestError(f"config.json: {complaints[0]}.", "Restore the config.json that belongs to these weights.")
-    return rows - family.config_positions_offset(encoder) if family.positions else rows
+    return rows - family.config_positions_offset(encoder) if has_table else rows
 
 
 def _source_lengths(
@@ -112,11 +112,12 @@ def _source_lengths(
 ) -> list[int]:
     """How many tokens each position table takes, or what the config says of training; adds what contradicts it."""
     lengths: list[int] = []
-    limit = _positive(config, family.positions_field, complaints) if family.positions else 0
-    if not family.positions:
+    tables = family.positions_of(config)
+    limit = _positive(config, family.positions_field, complaints) if tables else 0
+    if not tables:
         field, usual = family.trained_length
         lengths.append(_positive({field: usual, **config}, field, complaints))
-    for table in family.positions:
+    for table in tables:
         name = layout.name(table.tensor)
         expected = limit - family.config_positions_offset(config)
         if name not in checkpoint.tensors:

@@ -135,6 +135,11 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
             "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
         )
+    obstacle = family.obstacle(family.encoder_config(config))
+    if obstacle is not None:
+        raise RequestError(
+            f"this {family.title} checkpoint cannot be converted: {obstacle}.", "Convert another checkpoint."
+        )
     notes += _notes(options, lsg, own, is_lsg_source)
     tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
     sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
@@ -150,7 +155,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         # Without BOS the first row is a row like any other.
         positions=options.positions if bos else "tile-all",
         opens_with_bos=bos,
-        global_init=_global_init(family, options, is_lsg_source),
+        global_init=_global_init(bool(family.positions_of(family.encoder_config(config))), options, is_lsg_source),
         tensors=tensors,
         dropped=dropped,
         config=target_config(config, family, architecture, lsg, max_len, options.dtype),
@@ -210,6 +215,12 @@ def _lsg_options(
         lsg.validate(heads if isinstance(heads, int) else None)
     except ValueError as error:
         raise RequestError(str(error)) from error
+    if lsg.attention_backend in family.backends_without:
+        raise RequestError(
+            f"--attention-backend {lsg.attention_backend}: what {family.title} adds to scores depends on queries and "
+            "keys, which it does not compute.",
+            "Choose auto or sdpa.",
+        )
     if lsg.attention_backend == "flex" and family.global_bias:
         raise RequestError(
             f"--attention-backend flex: FlexAttention computes no position bias, and {family.model_type} has one.",
@@ -301,8 +312,8 @@ def _max_len(options: ConvertOptions, source_max_len: int, is_long: bool) -> int
     return max_len
 
 
-def _global_init(family: Family, options: ConvertOptions, is_lsg_source: bool) -> str:
+def _global_init(has_table: bool, options: ConvertOptions, is_lsg_source: bool) -> str:
     if is_lsg_source and options.global_init is None:
         return "keep"
     # Where positions do not tell them apart, mask tokens would be one and the same global, and stay so in training.
-    return options.global_init or ("mask" if family.positions else "random")
+    return options.global_init or ("mask" if has_table else "random")

@@ -27,7 +27,8 @@ def target_config(
     encoder = target if family.config_part is None else target[family.config_part]
     # What a config that does not say means; 5.0.0 knows no default for some families, and ties nothing then.
     encoder.setdefault("tie_word_embeddings", True)
-    if family.positions:
+    encoder.update(family.settled(encoder))
+    if family.positions_of(encoder):
         encoder[family.positions_field] = max_len + family.config_positions_offset(encoder)
     else:
         encoder[family.trained_length[0]] = max_len

@@ -21,7 +21,7 @@ ACTION_LABELS = {
     "new": "new: embeddings of the global tokens",
     "zeros": "new: a bias towards the global tokens, 0, that training may change",
     "replace": "initialised again",
-    "drop": "left out: an index buffer that nothing reads any more",
+    "drop": "left out: nothing reads it",
 }
 _FLOATS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
@@ -57,8 +57,10 @@ def plan_tensors(
     """The tensors of the output, and the names of those that are left out."""
     config = family.encoder_config(checkpoint.config)
     cast = _FLOATS.get(options.dtype)
-    tables = {layout.name(table.tensor): table for table in family.positions}
-    obsolete = {layout.name(name) for name in family.obsolete_tensors}
+    used = family.positions_of(config)
+    tables = {layout.name(table.tensor): table for table in used}
+    unused = (table.tensor for table in family.positions if table not in used)
+    obsolete = {layout.name(name) for name in (*family.obsolete_tensors, *unused)}
     planned: list[TensorPlan] = []
     dropped: list[str] = []
     for name, source in _tensors_to_write(checkpoint, family, layout).items():

@@ -52,7 +52,7 @@ def first_token(subject: Subject, token: int) -> FirstToken:
     names = [plan.layout.name(name) for name in plan.family.type_tables]
     types = [source.read(name)[0].float() for name in names if name in source.tensors]
     position: Any = 0.0
-    for table in plan.family.positions[:1]:
+    for table in plan.family.positions_of(config)[:1]:
         name, row = plan.layout.name(table.tensor), table.offset(config)
         if name in source.tensors:
             position = source.read(name)[row].float()

@@ -70,7 +70,9 @@ def dense_lsg_attention(
         if num_globals and options.mask_first_token and options.opening_token_id is not None:
             position = position.clone()
             position[..., 0] = 0  # global 0 stands where the token stands that it replaces
-        score = score + _bias(position_bias, position, num_globals, num_tokens)
+        by_content = not hasattr(position_bias, "relative")
+        of_pairs = (query, all_keys, position) if by_content else (position, num_globals, num_tokens)
+        score = score + (_disentangled if by_content else _bias)(position_bias, *of_pairs)
     if in_blocks and options.automatic_globals == "ends":
         score = score + _weight_of_first_block(options, is_global, score)
     hidden = ~attends[:, None] | dead[:, :, None]
@@ -260,3 +262,22 @@ def _bias(position_bias: Any, key_position: Tensor, num_globals: int, num_tokens
     if num_globals and bool((key_position[..., 0] == 0).all()):
         of_globals[:, :, 0] = bias[:, :, 0]  # the query of global 0 is that of the token at position 0
     return torch.cat([of_globals, bias], dim=2)
+
+
+def _disentangled(position_bias: Any, query: Tensor, key: Tensor, position: Tensor) -> Tensor:
+    """Terms [B, H, G + T, K] of every query and every key [B, H, K, D] by their distance, one query after the other.
+
+    position: [B, H, K]; negative ones are globals without one, which have no terms.
+    """
+    heads = torch.arange(query.shape[1], device=query.device)[:, None]
+    rows = []
+    for number in range(query.shape[2]):
+        at = position[:, :, number, None]
+        row = position_bias.rows.of(at - position)
+        term = torch.zeros(row.shape, dtype=query.dtype, device=query.device)
+        if position_bias.keys is not None:
+            term = term + (query[:, :, number, None] * position_bias.keys[heads, row]).sum(-1)
+        if position_bias.queries is not None:
+            term = term + (position_bias.queries[heads, row] * key).sum(-1)
+        rows.append(term.masked_fill((at < 0) | (position < 0), 0.0))
+    return torch.stack(rows, dim=2)

@@ -38,7 +38,7 @@ MISTAKES: dict[str, tuple[int, tuple[str, ...]]] = {
     "verify my-bert my-bert": (2, ("unexpected extra argument", "`lsg-convert verify --help`")),
     # names of models
     "bert_base": (2, ("unknown model 'bert_base'", "did you mean bert-base")),
-    "deberta-v3-base": (2, ("'deberta-v3-base' cannot be converted", "disentangled")),
+    "funnel-base": (2, ("'funnel-base' cannot be converted", "as LSG blocks do")),
     "gpt2": (2, ("a decoder only",)),
     "Llama-3.1-8B": (2, ("a decoder only",)),
     "ModernBERT-base": (2, ("already reaches far",)),

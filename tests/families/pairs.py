@@ -111,7 +111,11 @@ class Pair:
     def _ids(self, batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
         special = set(self.tokenizer.all_special_ids)
         words = torch.tensor([number for number in range(self.source.config.vocab_size - 1) if number not in special])
-        ids = words[torch.randint(len(words) - 1, (batch, length), generator=generator)]
+        if self.family.positions_of(self.source.config.to_dict()) or length > len(words):
+            drawn = torch.randint(len(words) - 1, (batch, length), generator=generator)
+        else:  # equal words would have equal keys in the first layer: which of them is selected is anyone's choice
+            drawn = torch.stack([torch.randperm(len(words), generator=generator)[:length] for _ in range(batch)])
+        ids = words[drawn]
         framed = self.tokenizer("a").input_ids
         end = self.tokenizer.eos_token_id
         ids[:, -1] = framed[-1] if end is None else end

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.export import Dim
 
+from lsg_convert.families import FAMILIES
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES
 from tests.close import assert_close
 from tests.families.pairs import BLOCK_SIZE, DENSE_LIMIT, MAX_LEN, Pair
@@ -57,10 +58,10 @@ def test_exported_once_it_is_right_for_every_length_and_batch(pair: MakePair, ki
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("case", ["t5", "mpnet", "bart"])
+@pytest.mark.parametrize("case", ["t5", "mpnet", "bart", "deberta", "deberta-v2"])
 def test_other_styles(pair: MakePair, case: str) -> None:
-    """A bias by distance, with and without positions of globals; an encoder that serves a decoder."""
-    made = pair(case, {"t5": "T5EncoderModel", "mpnet": "MPNetModel", "bart": "BartModel"}[case])
+    """A bias by distance, with and without positions of globals; an encoder that serves a decoder; terms by content."""
+    made = pair(case, "T5EncoderModel" if case == "t5" else FAMILIES[case].base_class)
     model = made.converted.get_encoder() if case == "bart" else made.converted
     graph = exported(model, made, strict=case == "t5")
     for length in (3, DENSE_LIMIT, 50, MAX_LEN):

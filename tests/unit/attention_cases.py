@@ -12,6 +12,8 @@ from torch import Tensor
 
 from lsg_convert.modeling.lsg_attention import AttentionPlan, LSGOptions, lsg_attention
 from lsg_convert.modeling.lsg_bias import PositionBias
+from lsg_convert.modeling.lsg_disentangled import DistanceRows
+from lsg_convert.modeling.lsg_disentangled_call import DisentangledBias
 from lsg_convert.modeling.lsg_end_blocks import EndBlocksPlan
 from lsg_convert.modeling.lsg_marked import mark_tokens
 from lsg_convert.verification.oracle import dense_lsg_attention
@@ -45,6 +47,15 @@ def options_of(**changes: object) -> LSGOptions:
     return options
 
 
+def disentangled(terms: str, dtype: torch.dtype, generator: torch.Generator) -> DisentangledBias:
+    """Terms of tables that some distances share the rows of."""
+    rows = DistanceRows(20, 0, 20) if "rows" in terms else DistanceRows(8, 8, 30)
+    tables = [torch.randn(HEADS, 2 * rows.span, WIDTH, generator=generator).to(dtype) * SCALE for _ in range(2)]
+    return DisentangledBias(
+        rows, *(table if kind in terms else None for table, kind in zip(tables, ("c2p", "p2c"), strict=True))
+    )
+
+
 @dataclass
 class Case:
     """One call of the attention."""
@@ -54,7 +65,7 @@ class Case:
     value: Tensor
     tokens: Tensor | None
     options: LSGOptions
-    bias: PositionBias | None = None
+    bias: PositionBias | DisentangledBias | None = None
     slopes: Tensor | None = None
     opening_rows: Tensor | None = None
     marked: Tensor | None = None
@@ -74,15 +85,20 @@ class Case:
         return dense_lsg_attention(*self._arguments(0.0))
 
     def _arguments(self, dropout_p: float) -> tuple[Any, ...]:
-        bias = None
-        if self.bias is not None:  # one for every pass
+        bias: Any = None
+        if isinstance(self.bias, DisentangledBias):
+            tables = (self.bias.keys, self.bias.queries)
+            bias = DisentangledBias(self.bias.rows, *tables, self.options.global_has_position)
+        elif self.bias is not None:  # one for every pass
             bias = PositionBias(self.bias.relative, self.bias.globals, self.options.global_has_position)
         return self.query, self.key, self.value, self.plan, SCALE, dropout_p, bias
 
     def trained(self) -> list[Tensor]:
         """All that gradients are wanted of."""
         tensors = [self.query, self.key, self.value]
-        if self.bias is not None and self.slopes is not None:
+        if isinstance(self.bias, DisentangledBias):
+            tensors += [table for table in (self.bias.keys, self.bias.queries) if table is not None]
+        elif self.bias is not None and self.slopes is not None:
             tensors += [self.bias.globals, self.slopes]
         return [tensor.requires_grad_() for tensor in tensors]
 
@@ -100,7 +116,7 @@ def make_case(
     num_tokens: int,
     batch_size: int = 2,
     padding: str = "none",
-    with_bias: bool = False,
+    with_bias: bool | str = False,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
     opens: bool | None = None,
@@ -108,6 +124,7 @@ def make_case(
 ) -> Case:
     """Random projections in the layout that models have, padded at the end, at random places, or not at all.
 
+    with_bias: by distance; or of disentangled attention, which terms: "c2p", "p2c" or both, with buckets or "rows".
     opens: whether all rows open with a token that is known, or only some do; None where it is not known.
     marked: which tokens are global, "none", "some" (in each row others, in the second row none) or "all".
     """
@@ -121,8 +138,11 @@ def make_case(
     elif padding == "holes":
         tokens = torch.rand(batch_size, num_tokens, generator=generator) > 0.3
         tokens[:, 1] = True
-    bias = slopes = None
-    if with_bias:
+    bias: PositionBias | DisentangledBias | None = None
+    slopes = None
+    if isinstance(with_bias, str):
+        bias = disentangled(with_bias, dtype, generator)
+    elif with_bias:
         slopes = torch.tensor([0.1, 0.3, -0.2])
         bias = PositionBias(lambda distance: torch.sin(distance[..., None] * slopes), torch.tensor([0.5, -1.0, 0.0]))
     rows = None

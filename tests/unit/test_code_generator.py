@@ -195,7 +195,7 @@ class TestFiles:
         assert '"sliding")' in code_of(bert).partition("LEFT_OUT: ")[2].partition("\n")[0]
 
     def test_position_bias_is_in_it_only_where_it_is_used(self) -> None:
-        holders = {name for name, family in FAMILIES.items() if "class PositionBias" in code_of(family)}
+        holders = {name for name, family in FAMILIES.items() if "self._by_distance" in code_of(family)}
         assert holders == {"mpnet", "t5", "mt5", "umt5"}
 
     def test_optional_backends_are_in_it_only_if_asked_for(self) -> None:

@@ -17,8 +17,6 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"model_type": "gpt2"}, "decoder only"),
     ({"model_type": "llama"}, "decoder only"),
     ({"model_type": "qwen3"}, "decoder only"),
-    ({"model_type": "deberta"}, "disentangled"),
-    ({"model_type": "deberta-v2"}, "disentangled"),
     ({"model_type": "modernbert"}, "already reaches far"),
     ({"model_type": "longt5"}, "already reaches far"),
     ({"model_type": "vit"}, "not a text encoder"),
