@@ -91,7 +91,9 @@ def test_layers_in_chunks_equal_whole_ones(
 
     monkeypatch.setattr(shipped, "run_layer", watched)
     assert_close(model(**inputs)[0], whole)
-    assert max(lengths) == 7
+    hooked = sum(bool(module._forward_hooks) for module in model.modules())  # a layer with a convolution behind it
+    assert sum(length > 7 for length in lengths) == hooked
+    assert lengths.count(7) > 0
     lengths.clear()
     linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
     for module in linear:

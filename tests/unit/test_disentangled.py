@@ -12,6 +12,7 @@ from lsg_convert.modeling.lsg_disentangled import DistanceRows
 from tests.close import GRADIENT_ROUNDING, assert_close
 
 from .attention_cases import ANY_CASE, RELAXED, SELECTIONS, Case, make_case, options_of
+from .test_attention import LargestTensor
 
 TERMS = ("c2p p2c", "c2p", "p2c rows", "c2p p2c rows")
 
@@ -67,6 +68,19 @@ def test_gradients_equal_the_oracles(kind: str, terms: str, trained: str, monkey
     )
     for gradient, expected in zip(ours, wanted, strict=True):
         assert_close(gradient, expected, GRADIENT_ROUNDING)
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_nothing_grows_faster_than_the_length(gradients: bool) -> None:
+    """Nor is there a tensor of tokens times rows of the tables: of a long text none is larger than its keys."""
+    for length in (256, 1024):
+        case = make_case(options_of(), length, batch_size=1, with_bias="c2p p2c", opens=True)
+        inputs = case.trained()
+        with torch.set_grad_enabled(gradients), LargestTensor() as seen:
+            context = case.shipped()
+            if gradients:
+                torch.autograd.grad(context.sum(), inputs)
+        assert seen.largest <= max(1.2 * context.numel(), 10_000), length  # a window's terms are some 4,000
 
 
 @pytest.mark.parametrize(("buckets", "longest"), [(256, 512), (12, 40), (-1, 30)])
