@@ -31,6 +31,8 @@ from training import (
 )
 from transformers import set_seed
 
+POSITIONS = "max_position_embeddings"
+
 
 def read_options() -> argparse.Namespace:
     """The command line."""
@@ -43,7 +45,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--document-column", default="text")
     parser.add_argument("--by-sentence", action="store_true", help="every sentence of a question is one of its own")
     parser.add_argument("--documents", type=int, help="evaluate on so many documents, of a SQuAD file the most asked")
-    parser.add_argument("--max-len", type=int, help="tokens of a document (default: what the model can read)")
+    parser.add_argument("--max-len", type=int, help="tokens of a document (default: what the model is set to)")
     parser.add_argument("--chunk-tokens", type=int, default=254, help="tokens of a chunk, without special ones")
     parser.add_argument("--sides", default=",".join(SIDES), help="what to measure (default: %(default)s)")
     add_training_options(parser, epochs=1, lora=False)
@@ -87,7 +89,8 @@ def main() -> None:
     if not set(sides) <= set(SIDES):
         raise SystemExit(f"--sides {options.sides}: there are {', '.join(SIDES)}.")
     model = SentenceTransformer(options.model, trust_remote_code=True, config_kwargs=dropout_settings(options))
-    model.max_seq_length = min(options.max_len or model.max_seq_length, model.max_seq_length)
+    if options.max_len:  # many models are set to less than they have positions for
+        model.max_seq_length = min(options.max_len, getattr(model[0].auto_model.config, POSITIONS, options.max_len))
     if options.train:
         fine_tune(model, read_task(options.train, options), options)
     if options.eval:
