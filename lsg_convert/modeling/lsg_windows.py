@@ -1,7 +1,6 @@
 """Which keys the queries attend to: `AttentionPlan`, made once for a forward pass, and the `Window` of each block."""
 
-import copy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -51,7 +50,6 @@ class AttentionPlan:
     """
 
     global_bias: Tensor | None = None
-    position_bias: Any = None  # of the last layer that ran, where scores have one
 
     # See `mark_tokens`. In the inner plan: positions [B, M], rows of the sequence, and where each of its rows is then.
     marked: Tensor | None = None
@@ -84,18 +82,6 @@ class AttentionPlan:
         if tokens is not None or options.mask_first_token:
             self.keep = self._kept_keys(tokens)
         self.make_windows()
-
-    def to(self, device: torch.device | int | str, **kwargs: Any) -> "AttentionPlan":
-        """The plan for layers on `device`: a model on several has accelerate ask for it before each layer."""
-        device = torch.device(device)
-        if device == self.device:
-            return self
-        moved = copy.copy(self)
-        moved.device, moved.plans_of_others = device, {}
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor | AttentionPlan):
-                setattr(moved, name, value.to(device, **kwargs))
-        return moved
 
     def make_windows(self) -> None:
         """Plan the windows of all blocks."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from accelerate.utils import send_to_device
 from torch import nn
 
 from tests.close import assert_close
-from tests.families.pairs import DENSE_LIMIT, USUAL, Pair
+from tests.families.pairs import USUAL, Pair
 
 MakePair = Callable[..., Pair]
 # One of each kind of encoder. (Of CamemBERT, XLM-RoBERTa and Marian the library cannot offload the sources either.)
@@ -48,31 +46,3 @@ def test_a_layer_is_not_split(pair: MakePair, model_type: str, architecture: str
         if any(hasattr(part, "projections") for part in layer.modules())
     ]
     assert layers and all(any(part is layer for one in whole for part in one.modules()) for layer in layers)
-
-
-def tensors_of(plan: Any) -> list[torch.Tensor]:
-    """All that a plan holds, inner plans included."""
-    found = []
-    for value in vars(plan).values():
-        found += [value] if isinstance(value, torch.Tensor) else []
-        found += tensors_of(value) if hasattr(value, "windows") else []
-    return found
-
-
-def test_what_layers_attend_to_follows_them_to_their_device(pair: MakePair) -> None:
-    """As accelerate moves what a layer is given; that of marked tokens within it too."""
-    model = pair("bert", "BertModel").converted
-    ids = torch.randint(5, 40, (2, 3 * DENSE_LIMIT))
-    mask = torch.ones_like(ids)
-    mask[1, DENSE_LIMIT:] = 0
-    seen: list[Any] = []
-    hook = model.encoder.layer[0].register_forward_pre_hook(lambda layer, given: seen.append(given[1]))
-    model(ids, mask, global_attention_mask=(ids == ids[0, 3]).long())
-    hook.remove()
-    before = tensors_of(seen[0].plan)
-    moved = send_to_device(seen[0], torch.device("meta"))
-    assert type(moved) is type(seen[0]) and moved.plan.with_marked is not None
-    assert len(before) >= 6 and len(tensors_of(moved.plan)) == len(before)
-    assert {tensor.device.type for tensor in tensors_of(moved.plan)} == {"meta"}
-    assert {tensor.device.type for tensor in tensors_of(seen[0].plan)} == {"cpu"}  # that of the others stays
-    assert moved.plan.device.type == moved.plan.with_marked.device.type == "meta"
