@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from lsg_convert.common.memory import available_memory
 from lsg_convert.export.parts import TARGET_LENGTH, Part, Texts
-from lsg_convert.verification.memory import available_memory
 
 LENGTHS = (1, 64, 200, 256, 257, 1000, 4096)
 BATCHES = (1, 3)

@@ -33,7 +33,6 @@ class LSGEncoder:
 
     config: Any
     training: bool
-    _no_split_modules: Any
     options: LSGOptions
     global_embeddings_holder = ""  # the submodule that holds `global_embeddings`; the encoder itself unless named
     self_attention: type[LSGSelfAttention] = LSGSelfAttention
@@ -68,17 +67,13 @@ class LSGEncoder:
         lists = (module for module in self.modules() if isinstance(module, nn.ModuleList))
         layers = next(found for found in lists if any(isinstance(part, LSGSelfAttention) for part in found.modules()))
         # What stays on one device, and is sharded as one: some models of the library name no layers, or parts of them.
-        self._no_split_modules = sorted({*(self._no_split_modules or ()), type(layers[0]).__name__})
+        self._no_split_modules = sorted({*(getattr(self, "_no_split_modules", None) or ()), type(layers[0]).__name__})
         for module in self.modules():
             if hasattr(module, "chunk_size_feed_forward"):
-                # Disable feed-forward chunking: the length may not be divisible.
-                module.chunk_size_feed_forward = 0
+                module.chunk_size_feed_forward = 0  # no chunks: the length may not be divisible
 
     def embed_globals(self, device: torch.device) -> torch.Tensor:
-        """The summed embeddings of the globals, [1, G, width], on the device where those of the tokens are.
-
-        By a call of the module: weights that were moved to another device or to disk are there only while it runs.
-        """
+        """The summed embeddings of the globals, [1, G, width]; by a call, for which weights on disk are fetched."""
         table = self.get_submodule(self.global_embeddings_holder).global_embeddings
         return table(torch.arange(self.options.num_global_tokens, device=device)[None])
 
@@ -217,9 +212,7 @@ class LSGEncoder:
 
 @dataclass
 class LSGEncoderOutput(BaseModelOutput):
-    """An encoder's output, and for a decoder that attends to the globals: in which rows global 0 stands in for token 0,
-    bool [batch]; None when it does in all.
-    """
+    """An encoder's output; opening_rows: bool [batch], where global 0 stands in for token 0; None if it does in all."""
 
     opening_rows: torch.Tensor | None = None
 

@@ -9,17 +9,11 @@ from .lsg_marked import merge_masks
 
 
 class TakesGlobalMask:
-    """Mixed in before a library model on an LSG encoder: its `forward` takes `global_attention_mask` too.
-
-    accepts_loss_kwargs: whether the loss heeds how many labels a whole step has. `Trainer` guesses from the signature
-    otherwise, and of heads that ignore the number it adds up what is accumulated instead of averaging it.
-    """
-
-    accepts_loss_kwargs = False
+    """Mixed in before a library model on an LSG encoder: its `forward` takes `global_attention_mask` too."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.accepts_loss_kwargs = getattr(cls, "_auto_class", None) == "AutoModelForCausalLM"
+        cls.accepts_loss_kwargs = getattr(cls, "_auto_class", None) == "AutoModelForCausalLM"  # others ignore them
         forward = getattr(cls, "forward", None)
         if forward is not None and "global_attention_mask" not in inspect.signature(forward).parameters:
             cls.forward = taking_global_mask(forward)
@@ -61,10 +55,8 @@ class LSGHead(TakesGlobalMask):
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
-        library_model = getattr(self, self.base_model_prefix)
-        without_pooler = getattr(library_model, "pooler", self) is None
+        without_pooler = getattr(self.base_model, "pooler", self) is None
         pooling = {"add_pooling_layer": False} if without_pooler else {}
-        model = self.lsg_model(config, **pooling)
-        setattr(self, self.base_model_prefix, model)
-        self._no_split_modules = model._no_split_modules  # which 5.x collects from within by itself
+        setattr(self, self.base_model_prefix, self.lsg_model(config, **pooling))
+        self._no_split_modules = self.base_model._no_split_modules  # which 5.x collects from within by itself
         self.post_init()

@@ -1,8 +1,7 @@
 """LSG attention in training on a CPU: gradients gather the windows anew, so that no layer keeps any.
 
 Where it can, it calls the kernel behind `scaled_dot_product_attention`, whose log-sum-exp of the scores it needs. That
-kernel knows neither dropout nor a bias that is trained: with them attention is computed step by step, in float32, under
-autocast too.
+kernel knows neither dropout nor a bias that is trained: with them attention is computed in steps, and in float32.
 """
 
 from collections.abc import Iterator

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lsg_convert.verification.memory import RUNTIME, available_memory
+from lsg_convert.common.estimate import RUNTIME
+from lsg_convert.common.memory import available_memory
 
 
 @dataclass(frozen=True)

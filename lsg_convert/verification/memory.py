@@ -1,12 +1,9 @@
-"""How much memory there is, and about how much a check takes."""
+"""Errors that say that there was not enough memory."""
 
 from __future__ import annotations
 
 import errno
 import re
-from pathlib import Path
-
-from lsg_convert.common.estimate import RUNTIME as RUNTIME
 
 # How allocators and the system's loader say it, whatever the type of their error: torch's are RuntimeErrors.
 _NO_MEMORY = re.compile(
@@ -14,16 +11,6 @@ _NO_MEMORY = re.compile(
     r"|unable to allocate",
     re.IGNORECASE,
 )
-
-
-def available_memory() -> int | None:
-    """Bytes that programs can still take on this machine, None where the system does not say."""
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-    except (OSError, ValueError):
-        return None
-    match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
-    return None if match is None else int(match[1]) * 1024
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

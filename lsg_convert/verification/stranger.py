@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lsg_convert.common.estimate import RUNTIME
 from lsg_convert.common.files import printable
 from lsg_convert.common.version import __version__
 from lsg_convert.folder.card import render_card
@@ -21,7 +22,6 @@ from lsg_convert.verification.exact_parity import WITHOUT_GLOBALS, AsShipped
 from lsg_convert.verification.inputs import QUESTION, TARGET_TOKENS
 from lsg_convert.verification.lengths import dense_lengths
 from lsg_convert.verification.levels import Level
-from lsg_convert.verification.memory import RUNTIME
 from lsg_convert.verification.result import Measurement, NotRunError
 from lsg_convert.verification.stranger_folders import copy_converted, copy_source, hub_snapshot
 from lsg_convert.verification.stranger_launch import StrangerProcess, started
