@@ -186,11 +186,9 @@ class LSGOptions:
         self._require(together, "automatic_globals", "blocks at the ends go with local_attention='block' only")
         alone = not (self.unpad_inputs and (self.has_global_ends or self.attend_masked_runs))
         self._require(alone, "unpad_inputs", "what this model computes of a row depends on its padding")
-        windows = self.attention_window
+        windows, rule = self.attention_window, "must be even numbers above 0, one a layer or one for all"
         even = windows is None or all(type(each) is int and each > 0 and each % 2 == 0 for each in windows)
-        self._require(
-            even and windows != (), "attention_window", "must be even numbers above 0, one a layer or one for all"
-        )
+        self._require(even and windows != (), "attention_window", rule)
         if not self.has_sparse:
             return
         if self.local_attention == "sliding":
