@@ -5,6 +5,7 @@ Names of files, inputs and outputs are those that optimum, Transformers.js and t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +48,17 @@ class Texts:
     has_choices: bool = False
 
     def make(self, batch: int, length: int, seed: int = 0) -> dict[str, torch.Tensor]:
-        """Random texts; all but the first one are padded, and from the third one on they open otherwise."""
+        """Random texts; all but the first one are padded, and from the third one on they open otherwise.
+
+        A word comes again once all others have come. Without positions in the embeddings equal words have equal keys in
+        the first layer, and which of several equal ones `norm` chooses is up to each runtime.
+        """
         generator = torch.Generator().manual_seed(seed)
         shape = (batch, 3, length) if self.has_choices else (batch, length)
-        ids = torch.randint(0, self.vocabulary, shape, generator=generator)
+        count = math.prod(shape)
+        rounds = -(-count // self.vocabulary)
+        drawn = [torch.randperm(self.vocabulary, generator=generator) for _ in range(rounds)]
+        ids = torch.cat(drawn)[:count].view(shape)
         if self.opening is not None:
             ids[:2, ..., 0] = self.opening
         mask = torch.ones_like(ids)
