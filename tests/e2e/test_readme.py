@@ -43,6 +43,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_options_exist(tmp_path: Path) -> None:
-    helps = "".join(lsg_convert(name, "--help", cwd=tmp_path).stdout for name in ("convert", "verify", "push"))
-    for option in set(re.findall(r"(--[a-z][a-z-]+)", README)):
+    helps = "".join(lsg_convert(name, "--help", cwd=tmp_path).stdout for name in ("convert", "verify", "push", "sweep"))
+    ours = README.replace("uvx --from", "uvx")
+    for option in set(re.findall(r"(--[a-z][a-z-]+)", ours)):
         assert option in helps, option
