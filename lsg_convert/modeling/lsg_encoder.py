@@ -140,10 +140,7 @@ class LSGEncoder:
     ) -> list[torch.Tensor]:
         """What the last layer returns, trimmed and normalised; before it what each layer gets, if asked for."""
         length = hidden_states.shape[1] - self.options.num_global_tokens
-        tokens = None if attention_mask is None else attention_mask.bool()
-        # A mask that masks nothing costs time in every layer. Asking is free on a CPU; elsewhere it waits.
-        if tokens is not None and is_eager_on_cpu(tokens.device) and bool(tokens.all()):
-            tokens = None
+        tokens = self._token_mask(attention_mask)
         padding = self.padding(num_tokens)
         if not holds(padding == 0):
             if not is_captured() or self.self_attention.takes_whole_blocks:  # else attention alone sees the padding
@@ -175,6 +172,13 @@ class LSGEncoder:
                 f"attention_mask has shape {tuple(attention_mask.shape)}; LSG attention takes [batch, tokens], "
                 f"here {(batch_size, num_tokens)}."
             )
+
+    def _token_mask(self, attention_mask: torch.Tensor | None) -> torch.Tensor | None:
+        if attention_mask is None:
+            return None
+        tokens = attention_mask.bool()
+        # A mask that masks nothing costs time in every layer. Asking is free on a CPU; elsewhere it waits.
+        return None if is_eager_on_cpu(tokens.device) and bool(tokens.all()) else tokens
 
     def padding(self, num_tokens: int) -> int:
         """How many tokens are missing to whole blocks; none are below the dense limit.

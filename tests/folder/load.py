@@ -158,6 +158,8 @@ class Folder:
         found["should_warn"] = runs
         forget()
         compiled = self.load(self.folder / "kernel")
+        if compiled.config.attention_backend != "cpp":
+            return found
         found["cpp"] = self.off(compiled)
         kernel = sys.modules[type(compiled).__module__]._kernel
         found["kernel"] = kernel.cache_info().currsize == 1 and kernel() is not None

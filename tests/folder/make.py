@@ -52,7 +52,10 @@ def make_folder(root: Path, model_type: str, architecture: str) -> Path:
     else:
         source = make_checkpoint(model_type, architecture, folder / "source")
     result = convert(source, output=folder / "converted", verify=False, **OPTIONS)
-    convert(source, output=folder / "kernel", verify=False, **{**OPTIONS, "attention_backend": "cpp"})
+    # Another code of the same kind: with the kernel, or with another part where the kernel cannot serve.
+    has_kernel = "cpp" not in result.plan.family.backends_without
+    part = {"attention_backend": "cpp"} if has_kernel else {"sparsity_type": "lsh"}
+    convert(source, output=folder / "kernel", verify=False, **{**OPTIONS, **part})
     converted, tokenizer = result.load()
     inputs = make_inputs(converted.config, tokenizer)
     original_class = getattr(transformers, architecture)
