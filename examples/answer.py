@@ -22,6 +22,7 @@ from training import (
     add_training_options,
     input_limit,
     loading_settings,
+    task_parser,
     train,
     training_arguments,
     with_adapters,
@@ -34,11 +35,7 @@ from lsg_convert.sweep.squad import best_answers, figures, read_squad, tokens_of
 
 def read_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="folder or Hub id")
-    parser.add_argument("--train", type=Path, help="SQuAD file")
-    parser.add_argument("--eval", type=Path, help="SQuAD file")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the model, the answers and the figures")
+    parser = task_parser(__doc__, "SQuAD file", "the model, the answers and the figures")
     parser.add_argument("--max-len", type=int, help="tokens of a window (default: what the model can read)")
     parser.add_argument("--stride", type=int, default=128, help="tokens that neighbouring windows share")
     parser.add_argument(
@@ -114,7 +111,7 @@ def main() -> None:
         options.model, trust_remote_code=True, **overrides, **loading_settings(options)
     )
     options.max_len = options.max_len or input_limit(tokenizer, model)
-    rows = training_rows(read_squad(options.train), tokenizer, options) if options.train else None
+    rows = training_rows(read_squad(Path(options.train)), tokenizer, options) if options.train else None
     if rows is not None:
         model = with_adapters(model, options)
     trainer = Trainer(
@@ -127,7 +124,7 @@ def main() -> None:
     if rows is not None:
         train(trainer, options)
     if options.eval:
-        questions = read_squad(options.eval)
+        questions = read_squad(Path(options.eval))
         answers = answer(questions, trainer, tokenizer, options)
         measured = figures({key: value["answer"] for key, value in answers.items()}, questions)
         if trainer.is_world_process_zero():

@@ -12,7 +12,6 @@ short source is trained and evaluated by the same command: it reads the beginnin
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from training import (
     input_limit,
     loading_settings,
     read_rows,
+    task_parser,
     train,
     training_arguments,
     with_adapters,
@@ -33,13 +33,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Data
 
 def read_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="folder or Hub id")
-    parser.add_argument("--train", help="file, or Hub dataset")
-    parser.add_argument("--eval", help="file, or Hub dataset")
+    parser = task_parser(__doc__, "file, or Hub dataset", "the model, the labels and the figures")
     parser.add_argument("--dev-share", type=float, help="without --eval: keep this share of --train for the evaluation")
     parser.add_argument("--dev-seed", type=int, default=0, help="which rows those are")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the model, the labels and the figures")
     parser.add_argument("--text-column", default="text")
     parser.add_argument("--label-column", default="label")
     parser.add_argument("--max-len", type=int, help="tokens of a text (default: what the model can read)")

@@ -25,6 +25,7 @@ from training import (
     columns_of,
     dropout_settings,
     read_rows,
+    task_parser,
     train,
     training_arguments,
     write_results,
@@ -36,11 +37,7 @@ POSITIONS = "max_position_embeddings"
 
 def read_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="folder or Hub id of a sentence-transformers model")
-    parser.add_argument("--train", help="file, or Hub dataset")
-    parser.add_argument("--eval", help="file, or Hub dataset")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the model and the figures")
+    parser = task_parser(__doc__, "file, or Hub dataset", "the model and the figures")
     parser.add_argument("--question-column", default="question")
     parser.add_argument("--document-column", default="text")
     parser.add_argument("--by-sentence", action="store_true", help="every sentence of a question is one of its own")

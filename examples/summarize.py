@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from training import (
     input_limit,
     loading_settings,
     read_rows,
+    task_parser,
     train,
     training_arguments,
     with_adapters,
@@ -45,13 +45,7 @@ from lsg_convert.sweep.rouge import KINDS, rouge
 
 def read_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="folder or Hub id")
-    parser.add_argument("--train", help="file, or Hub dataset")
-    parser.add_argument("--eval", help="file, or Hub dataset")
-    parser.add_argument(
-        "--output", type=Path, required=True, help="folder for the model, the summaries and the figures"
-    )
+    parser = task_parser(__doc__, "file, or Hub dataset", "the model, the summaries and the figures")
     parser.add_argument("--text-column", default="text")
     parser.add_argument("--summary-column", default="summary")
     parser.add_argument("--prefix", default="", help="put before every text: 'summarize: ' for T5")

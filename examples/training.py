@@ -17,6 +17,16 @@ from transformers import AutoConfig, PreTrainedModel, Trainer, TrainingArguments
 FILE_KINDS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
+def task_parser(description: str | None, train: str, output: str) -> argparse.ArgumentParser:
+    """A parser with what every task's script takes. train: what is given to train and to evaluate on; output: what."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="folder or Hub id")
+    parser.add_argument("--train", help=train)
+    parser.add_argument("--eval", help=train)
+    parser.add_argument("--output", type=Path, required=True, help=f"folder for {output}")
+    return parser
+
+
 def add_training_options(parser: argparse.ArgumentParser, epochs: float = 12, lora: bool = True) -> None:
     """Options of training; their defaults are those that the published LSG models were trained with."""
     group = parser.add_argument_group("training")

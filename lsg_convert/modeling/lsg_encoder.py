@@ -106,26 +106,20 @@ class LSGEncoder:
         if output_hidden_states is None:
             output_hidden_states = getattr(self.config, "output_hidden_states", False)
         layers = list(layers)
-        groups = None
-        if self.options.unpad_inputs and attention_mask is not None and not is_captured():
-            groups = groups_by_length(attention_mask, self.options.block_size)
-        if groups is None or groups[0][0] == num_tokens:
-            states = self._run_layers(
-                hidden_states, attention_mask, layers, output_hidden_states, num_tokens, opening_rows
-            )
-        else:
-            assert attention_mask is not None
-            padded_mask = attention_mask
+        every_state = bool(output_hidden_states)
+        if self.options.unpad_inputs and (mask := attention_mask) is not None and not is_captured():
 
             def run(length: int, rows: torch.Tensor) -> list[torch.Tensor]:
-                tokens, mask = hidden_states[rows, : num_globals + length], padded_mask[rows, :length]
                 opens = None if opening_rows is None else opening_rows[rows]
-                return self._run_layers(tokens, mask, layers, output_hidden_states, length, opens)
+                tokens = hidden_states[rows, : num_globals + length]
+                return self._run_layers(tokens, mask[rows, :length], layers, every_state, length, opens)
 
-            states = run_by_length(run, groups, num_tokens)
+            states = run_by_length(run, groups_by_length(mask, self.options.block_size), num_tokens)
+        else:
+            states = self._run_layers(hidden_states, attention_mask, layers, every_state, num_tokens, opening_rows)
         return LSGEncoderOutput(
             last_hidden_state=states[-1],
-            hidden_states=tuple(states) if output_hidden_states else None,
+            hidden_states=tuple(states) if every_state else None,
             opening_rows=opening_rows,
         )
 

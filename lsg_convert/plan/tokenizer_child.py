@@ -80,9 +80,8 @@ def _by_library(folder: Path, question: dict[str, Any], texts: list[str]) -> dic
 def _limit_memory(limit: int) -> None:
     """Let this process take `limit` more bytes at most, where the system has such limits; and no core be dumped."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(
-            "1000", encoding="ascii", newline="\n"
-        )  # if memory ends, it ends here
+        # If memory ends, it ends here.
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii", newline="\n")
     try:
         import resource
 

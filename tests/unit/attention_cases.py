@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from lsg_convert.modeling.lsg_disentangled_call import DisentangledBias
 from lsg_convert.modeling.lsg_end_blocks import EndBlocksPlan
 from lsg_convert.modeling.lsg_marked import mark_tokens
 from lsg_convert.verification.oracle import dense_lsg_attention
+from tests.close import GRADIENT_ROUNDING, assert_close
 
 SELECTIONS = ("norm", "pooling", "bos_pooling", "lsh", "stride", "block_stride", "none")
 HEADS, WIDTH = 3, 8
@@ -45,6 +46,14 @@ def options_of(**changes: object) -> LSGOptions:
     options = replace(LSGOptions(block_size=8, sparse_block_size=8, sparsity_factor=2), **changes)  # type: ignore[arg-type]
     options.validate()
     return options
+
+
+def drawn_options(num_globals: int, first: bool, **changes: object) -> LSGOptions:
+    """Options of a drawn case; where a rule refuses them, the case is none."""
+    try:
+        return options_of(num_global_tokens=num_globals, mask_first_token=first and num_globals > 0, **changes)
+    except ValueError:
+        reject()
 
 
 def disentangled(terms: str, dtype: torch.dtype, generator: torch.Generator) -> DisentangledBias:
@@ -154,3 +163,20 @@ def make_case(
         which = torch.rand(batch_size, num_tokens, generator=generator) > (0.8 if marked == "some" else -1.0)
         which[1:2] &= marked == "all"
     return Case(query, key, value, tokens, options, bias, slopes, rows, which)
+
+
+def assert_equals_oracle(case: Case) -> None:
+    """The shipped attention computes what the oracle does."""
+    assert_close(case.visible(case.shipped()), case.visible(case.oracle()))
+
+
+def assert_gradients_equal_the_oracles(case: Case) -> None:
+    """And of a loss the same gradients."""
+    inputs = case.trained()
+    weight = torch.randn(case.visible(case.shipped()).shape, generator=torch.Generator().manual_seed(1))
+    gradients = [
+        torch.autograd.grad((case.visible(context) * weight).sum(), inputs, allow_unused=True)
+        for context in (case.shipped(), case.oracle())
+    ]
+    for ours, expected in zip(*gradients, strict=True):
+        assert_close(ours, expected, GRADIENT_ROUNDING)

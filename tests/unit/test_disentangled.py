@@ -11,14 +11,18 @@ from lsg_convert.modeling.lsg_attention import BACKENDS
 from lsg_convert.modeling.lsg_disentangled import DistanceRows
 from tests.close import GRADIENT_ROUNDING, assert_close
 
-from .attention_cases import ANY_CASE, RELAXED, SELECTIONS, Case, make_case, options_of
+from .attention_cases import (
+    ANY_CASE,
+    RELAXED,
+    SELECTIONS,
+    assert_equals_oracle,
+    drawn_options,
+    make_case,
+    options_of,
+)
 from .test_attention import LargestTensor
 
 TERMS = ("c2p p2c", "c2p", "p2c rows", "c2p p2c rows")
-
-
-def assert_equals_oracle(case: Case) -> None:
-    assert_close(case.visible(case.shipped()), case.visible(case.oracle()))
 
 
 @RELAXED
@@ -34,16 +38,13 @@ def test_equals_the_oracle(
     kind: str, factor: int, reach: int, num_globals: int, num_blocks: int, batch_size: int, padding: str, first: bool,
     opens: bool | None, seed: int, marked: str, terms: str,
 ) -> None:  # fmt: skip
-    try:
-        options = options_of(
-            sparsity_type=kind,
-            sparsity_factor=factor,
-            sparse_block_size=reach,
-            num_global_tokens=num_globals,
-            mask_first_token=first and num_globals > 0,
-        )
-    except ValueError:
-        return
+    options = drawn_options(
+        num_globals,
+        first,
+        sparsity_type=kind,
+        sparsity_factor=factor,
+        sparse_block_size=reach,
+    )
     assert_equals_oracle(
         make_case(options, 8 * num_blocks, batch_size, padding, terms, seed, opens=opens, marked=marked)
     )

@@ -8,20 +8,28 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, reject, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsg_convert.modeling.lsg_attention import BACKENDS, AttentionPlan, lsg_attention
 from lsg_convert.modeling.lsg_marked import MERGED, mark_tokens, marked_tokens, merge_masks
 from tests.close import GRADIENT_ROUNDING, assert_close
 
-from .attention_cases import ANY_CASE, HEADS, RELAXED, SCALE, SELECTIONS, WIDTH, Case, make_case, options_of
+from .attention_cases import (
+    ANY_CASE,
+    HEADS,
+    RELAXED,
+    SCALE,
+    SELECTIONS,
+    WIDTH,
+    assert_equals_oracle,
+    assert_gradients_equal_the_oracles,
+    drawn_options,
+    make_case,
+    options_of,
+)
 
 MARKED = ("some", "all")
-
-
-def assert_equals_oracle(case: Case) -> None:
-    assert_close(case.visible(case.shipped()), case.visible(case.oracle()))
 
 
 @settings(RELAXED, max_examples=150)
@@ -39,18 +47,15 @@ def test_equals_the_oracle(
     kind: Any, factor: int, reach: int, num_globals: int, num_blocks: int, batch_size: int, padding: str,
     first: bool, with_bias: bool, opens: Any, seed: int, marked: str, runs: bool, backend: str,
 ) -> None:  # fmt: skip
-    try:
-        options = options_of(
-            sparsity_type=kind,
-            sparsity_factor=factor,
-            sparse_block_size=reach,
-            num_global_tokens=num_globals,
-            mask_first_token=first and num_globals > 0,
-            attend_masked_runs=runs,
-            attention_backend=backend,
-        )
-    except ValueError:
-        reject()
+    options = drawn_options(
+        num_globals,
+        first,
+        sparsity_type=kind,
+        sparsity_factor=factor,
+        sparse_block_size=reach,
+        attend_masked_runs=runs,
+        attention_backend=backend,
+    )
     with_bias = with_bias and backend != "flex"
     case = make_case(options, 8 * num_blocks, batch_size, padding, with_bias, seed, opens=opens, marked=marked)
     assert_equals_oracle(case)
@@ -63,14 +68,7 @@ def test_equals_the_oracle(
 def test_gradients_equal_the_oracles(kind: str, padding: str, with_bias: bool, marked: str) -> None:
     options = options_of(sparsity_type=kind, num_global_tokens=3)
     case = make_case(options, 64, padding=padding, with_bias=with_bias, opens=False, marked=marked)
-    inputs = case.trained()
-    weight = torch.randn(case.visible(case.shipped()).shape, generator=torch.Generator().manual_seed(1))
-    gradients = [
-        torch.autograd.grad((case.visible(context) * weight).sum(), inputs, allow_unused=True)
-        for context in (case.shipped(), case.oracle())
-    ]
-    for ours, expected in zip(*gradients, strict=True):
-        assert_close(ours, expected, GRADIENT_ROUNDING)
+    assert_gradients_equal_the_oracles(case)
 
 
 @pytest.mark.parametrize("with_bias", [False, True])
