@@ -75,6 +75,9 @@ def heads(name: str) -> Iterator[tuple[str, float]]:
         sizes = {key: min(width, layers) for key, layers in SIZES[name].items()}
         source, converted = both(name, head, sizes)
         inputs = batch(1001, "padded right", rows=2)
+        if family.is_seq2seq:  # it classifies a text by the state of its last token
+            last = inputs["attention_mask"].sum(1) - 1
+            inputs["input_ids"][torch.arange(2), last] = source.config.eos_token_id
         if head.endswith("MultipleChoice"):
             inputs = {key: value[None] for key, value in inputs.items()}
         found = []
