@@ -11,7 +11,7 @@ from lsg_convert.folder.global_tokens import EmbeddingTables, global_embeddings
 from lsg_convert.folder.writer import FileRange, TensorEntry
 from lsg_convert.plan.options import ConvertOptions
 from lsg_convert.plan.plan import Plan
-from lsg_convert.plan.positions import check_sinusoids, sinusoids, source_rows
+from lsg_convert.plan.positions import check_sinusoids, sinusoids
 from lsg_convert.plan.special_tokens import SpecialTokens
 from lsg_convert.plan.tensor_plan import TensorPlan
 from lsg_convert.sources.checkpoint import Checkpoint
@@ -60,13 +60,17 @@ class _Actions:
         self.checkpoint.copy_bytes(_source(tensor), cast("BinaryIO", casting))
 
     def extend(self, tensor: TensorPlan, out: BinaryIO) -> None:
-        """The source's rows, repeated."""
+        """The source's rows as they are, those before position 0 too, and what the positions beyond are made of."""
         dtype = self.checkpoint.tensors[_source(tensor)].dtype
         table = _stored_rows(self.checkpoint, _source(tensor))
-        target_length = tensor.shape[0] - tensor.offset
-        rows = source_rows(self.plan.positions, tensor.source_length, target_length, tensor.offset)
-        for start in range(0, len(rows), _ROWS_PER_CHUNK):
-            out.write(converted(table[rows[start : start + _ROWS_PER_CHUNK]], dtype, tensor.dtype).data)
+        out.write(converted(table, dtype, tensor.dtype).data)
+        mix = self.plan.rows_beyond(tensor.source_length)
+        for start in range(0, len(mix.rows), _ROWS_PER_CHUNK):
+            chunk = mix.part(start, start + _ROWS_PER_CHUNK)
+            if chunk.weights is None:
+                out.write(converted(chunk.of(table[tensor.offset :]), dtype, tensor.dtype).data)
+            else:
+                out.write(from_float32(chunk.of(to_float32(table[tensor.offset :], dtype)), tensor.dtype).data)
 
     def compute(self, tensor: TensorPlan, out: BinaryIO) -> None:
         """The source's sinusoids, continued."""
@@ -163,6 +167,8 @@ def _globals(
 
 def _positions(checkpoint: Checkpoint, plan: Plan, width: int) -> numpy.ndarray | None:
     """The target's position embeddings, float32 [max_len, width]; None for a family without."""
+    import numpy
+
     config = plan.family.encoder_config(checkpoint.config)
     tables = plan.family.positions_of(config)
     if not tables:
@@ -171,4 +177,4 @@ def _positions(checkpoint: Checkpoint, plan: Plan, width: int) -> numpy.ndarray 
     if table.sinusoid is not None:
         return sinusoids(table.sinusoid, offset, offset + plan.max_len, width)
     positions = _float_rows(checkpoint, plan.layout.name(table.tensor))[offset:]
-    return positions[source_rows(plan.positions, len(positions), plan.max_len)]
+    return numpy.concatenate([positions, plan.rows_beyond(len(positions)).of(positions)])[: plan.max_len]

@@ -1,9 +1,11 @@
 """The selection ``lsh``: sparse tokens are means of tokens that hash alike."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
-from .lsg_eager import is_eager_on_cpu
+from .lsg_eager import is_captured, is_eager_on_cpu
 from .lsg_pooling import select_bos_pooling
 from .lsg_sparse import Projections, SparseTokens, round_positions
 
@@ -24,8 +26,9 @@ def _pool_buckets(of: Projections) -> SparseTokens:
     key, value, keep, options = of.tokens(of.key), of.tokens(of.value), of.plan.tokens, of.plan.options
     length, size = options.segment_length, options.segment_length // options.sparsity_factor
     sizes = [length] * options.lsh_num_pre_rounds + [size]
+    draw = _kept_directions if type(key) is Tensor and not is_captured() else _random_directions
     directions = [
-        _random_directions(*key.shape[2:], round_size // 2, LSH_SEED + done, key.device).to(key.dtype)
+        draw(*key.shape[2:], round_size // 2, LSH_SEED + done, key.device).to(key.dtype)
         for done, round_size in enumerate(sizes)
     ]
     # On a CPU some segments after the other: what they need stays in its cache, and is never much.
@@ -95,6 +98,12 @@ def _random_directions(heads: int, width: int, count: int, seed: int, device: to
         bits = ((bits ^ (bits >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
     uniform = ((bits ^ (bits >> 16)) >> 8).float() / 2**24 - 0.5
     return uniform.view(heads, width, count, 4).sum(-1)
+
+
+@lru_cache(maxsize=16)
+def _kept_directions(heads: int, width: int, count: int, seed: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return _random_directions(heads, width, count, seed, device)
 
 
 def _bucket_sums(tokens: Tensor, bucket: Tensor, keep: Tensor | None, length: int, size: int) -> Tensor:

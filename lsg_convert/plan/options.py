@@ -161,7 +161,8 @@ class ConvertOptions:
         metadata=_shown(
             _OUTPUT,
             "How position embeddings are extended: tile repeats the table without its first row (which is BOS's), "
-            "tile-all repeats all of it, as the published LSG models do.",
+            "tile-all repeats all of it, as the published LSG models do; grouped and interpolate draw it out over the "
+            "new positions, in steps and linearly; hierarchical repeats it, moved each time. Rows of the source stay.",
         ),
     )
     architecture: str | None = field(

@@ -20,6 +20,7 @@ from lsg_convert.plan.config_values import check_config
 from lsg_convert.plan.foreign_keys import refuse_quantized
 from lsg_convert.plan.layout import Layout, check_shapes, find_layout
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
+from lsg_convert.plan.positions import RowMix, rows_beyond
 from lsg_convert.plan.target_config import target_config
 from lsg_convert.plan.tensor_plan import TensorPlan, plan_tensors
 from lsg_convert.sources.checkpoint import Checkpoint
@@ -63,6 +64,10 @@ class Plan:
     def exact_limit(self) -> int:
         """Tokens up to which every token attends to every other here and in the source."""
         return _exact_limit(self.lsg, self.own_attention)
+
+    def rows_beyond(self, source_length: int) -> RowMix:
+        """What the positions are made of that a table of `source_length` has not."""
+        return rows_beyond(self.positions, source_length, self.max_len, self.opens_with_bos)
 
     def changes(self) -> list[dict[str, Any]]:
         """Tensors that are not copied byte for byte, and those left out."""
@@ -152,8 +157,8 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         is_lsg_source=is_lsg_source,
         source_max_len=source_max_len,
         max_len=max_len,
-        # Without BOS the first row is a row like any other.
-        positions=options.positions if bos else "tile-all",
+        # Without BOS the first row is a row like any other: to tile is to tile all.
+        positions="tile-all" if options.positions == "tile" and not bos else options.positions,
         opens_with_bos=bos,
         global_init=_global_init(bool(family.positions_of(family.encoder_config(config))), options, is_lsg_source),
         tensors=tensors,

@@ -16,7 +16,7 @@ Action = Literal["copy", "cast", "extend", "compute", "new", "replace", "zeros"]
 # What is said of every action that changes something, and of tensors that are dropped.
 ACTION_LABELS = {
     "cast": "changed in type",
-    "extend": "position rows repeated to the new length",
+    "extend": "position rows extended to the new length",
     "compute": "sinusoids continued to the new length",
     "new": "new: embeddings of the global tokens",
     "zeros": "new: a bias towards the global tokens, 0, that training may change",
