@@ -24,8 +24,8 @@ class RowMix:
     def of(self, table: numpy.ndarray) -> numpy.ndarray:
         """The positions' embeddings, float32 [n, width], of the table's, float32 [length, width]."""
         if self.weights is None:
-            return table[self.rows[:, 0]]  # type: ignore[no-any-return]
-        return (table[self.rows] * self.weights[:, :, None].astype(table.dtype)).sum(axis=1)  # type: ignore[no-any-return]
+            return table[self.rows[:, 0]]
+        return (table[self.rows] * self.weights[:, :, None].astype(table.dtype)).sum(axis=1)
 
     def part(self, start: int, stop: int) -> RowMix:
         """That of the positions from `start` to `stop`."""
