@@ -1,6 +1,7 @@
 """Write `docs/export.md`'s table: every family, every head and every selection of BERT, exported and compared.
 
-Run as `python -m tests.families.make_export_docs`; takes some twenty minutes. Names after it choose families.
+Run as `python -m tests.families.make_export_docs`; takes some twenty minutes. Names after it choose families:
+the other rows stay.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tests.tiny import make_checkpoint, make_pair
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 MARK = "<!-- written by python -m tests.families.make_export_docs -->"
 SOURCE_LENGTH = 512
+HEADER = ["family", "class", "selection", "files", "largest difference", "tolerance there", "agree"]
 
 
 def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -38,10 +40,14 @@ def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "encoder-decoder", "EncoderDecoderModel", {}
 
 
+def shown(name: str, architecture: str, options: dict[str, Any]) -> list[str]:
+    """The first cells of a row."""
+    title = FAMILIES[name].title if name in FAMILIES else "pair"
+    return [title, f"`{architecture}`", options.get("sparsity_type", SPARSITY_TYPES[0])]
+
+
 def measured(name: str, architecture: str, options: dict[str, Any]) -> list[str]:
     """A row of the table."""
-    shown = [FAMILIES[name].title if name in FAMILIES else "pair", f"`{architecture}`"]
-    shown.append(options.get("sparsity_type", SPARSITY_TYPES[0]))
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / "source"
         if name == "encoder-decoder":
@@ -55,8 +61,8 @@ def measured(name: str, architecture: str, options: dict[str, Any]) -> list[str]
         except Differs as differs:
             report = differs.report
         except LSGConvertError as error:
-            return [*shown, "–", str(error), "–", "✗"]
-    return [*shown, *_summary(report)]
+            return [*shown(name, architecture, options), "–", str(error), "–", "✗"]
+    return [*shown(name, architecture, options), *_summary(report)]
 
 
 def _summary(report: ExportReport) -> list[str]:
@@ -70,16 +76,23 @@ def _summary(report: ExportReport) -> list[str]:
     return [files, f"{worst.difference:.1e}", f"{worst.tolerance or 0:.0e}", f"{compared} {mark}"]
 
 
+def rows_of(page: str) -> dict[tuple[str, ...], list[str]]:
+    """The rows of the page's table, by family, class and selection."""
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in page.splitlines() if line[:2] == "| "]
+    return {tuple(row[:3]): row for row in rows}
+
+
 def main(chosen: list[str]) -> None:
-    """Measure, and write the page anew below its mark."""
-    rows = [["family", "class", "selection", "files", "largest difference", "tolerance there", "agree"]]
+    """Measure, and write each row into the page; others stay as they are."""
+    text, _, page = PAGE.read_text(encoding="utf-8").partition(MARK)
+    known, order = rows_of(page), []
     for name, architecture, options in cases():
+        order.append(tuple(shown(name, architecture, options)))
         if not chosen or name in chosen:
-            rows.append(measured(name, architecture, options))
-            print(" | ".join(rows[-1]), flush=True)
-    if not chosen:
-        text, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-        PAGE.write_text(f"{text}{MARK}\n\n{table(rows)}", encoding="utf-8")
+            known[order[-1]] = measured(name, architecture, options)
+            print(" | ".join(known[order[-1]]), flush=True)
+    rows = [HEADER, *(known[key] for key in order if key in known)]
+    PAGE.write_text(f"{text}{MARK}\n\n{table(rows)}", encoding="utf-8")
 
 
 if __name__ == "__main__":
