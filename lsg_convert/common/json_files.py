@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 
-def json_text(value: Any) -> str:
+def json_text(value: Any, indented: bool = True) -> str:
     """`value` as a file holds it: indented, in UTF-8; half of a surrogate pair is spelled `\\udXXX`, as JSON may."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(value, indent=2 if indented else None, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

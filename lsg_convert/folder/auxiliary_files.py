@@ -6,7 +6,6 @@ Everything else stays behind and is named: secrets, training data, code, other f
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -144,9 +143,8 @@ def _checked(name: str, data: bytes, max_len: int | None) -> bytes:
         return data
     if name.endswith(".json"):
         content = parse_json_object(data, name)
-        before = json.dumps(content, sort_keys=True)
         edited = _edit(name)(content, max_len)
-        return data if json.dumps(edited, sort_keys=True) == before else _dumped(edited)
+        return data if edited == content else _dumped(edited)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -220,4 +218,6 @@ def _listing(folder: Path) -> list[tuple[str, bool]]:
 
 
 def _dumped(content: Settings) -> bytes:
-    return json_text(content).encode()
+    # A vocabulary is too long to be indented: json does that in Python, which takes seconds for 250,000 words.
+    model = content.get("model")
+    return json_text(content, indented=not (isinstance(model, dict) and "vocab" in model)).encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,11 +92,16 @@ class Models:
     def release_source(self) -> None:
         """Free the source's memory."""
         if self._source is not None:
+            _free(self._source)
             self._source = None
-            gc.collect()  # at once, although its hooks make it refer to itself
 
     def release_converted(self) -> None:
-        """Free the folder's model's memory."""
+        """Free the memory of the folder's model."""
         if self._converted is not None:
+            _free(self._converted[1])
             self._converted = None
-            gc.collect()
+
+
+def _free(model: Any) -> None:
+    """Free the memory of a model's weights at once, although its hooks make it refer to itself."""
+    model.to("meta")
