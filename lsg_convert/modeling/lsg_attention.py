@@ -88,7 +88,7 @@ def _attend_by_sdpa(query: Tensor, key: Tensor, value: Tensor, call: LayerCall) 
     """Contexts of the tokens' queries, window by window: [B, H, num_blocks · block_size, D] each."""
     keys = call.sequence(key, None if call.sparse is None else call.sparse.key)
     values = call.sequence(value, None if call.sparse is None else call.sparse.value)
-    for window in call.plan.windows:
+    for window in call.plan.windows if call.by_content else call.plan.shared_windows:
         block = (
             fold(query[:, :, call.plan.queries(window)].unflatten(2, (-1, call.plan.options.block_size))),
             fold(keys.gather(window)),

@@ -11,7 +11,8 @@ from .lsg_eager import is_eager_on_cpu
 from .lsg_sliding import plan_of_half_window, slides
 from .lsg_windows import AttentionPlan
 
-TOKENS_AT_ONCE = 512  # that a layer's feed-forward part gets on a CPU
+# That a layer's feed-forward part gets on a CPU. Fewer need more calls, each of which waits for its slowest thread.
+TOKENS_AT_ONCE = 2048
 
 
 class LayerAttention(NamedTuple):

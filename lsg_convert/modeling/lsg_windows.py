@@ -10,6 +10,8 @@ from .lsg_eager import is_captured, is_eager_on_cpu
 from .lsg_graph import holds
 from .lsg_options import LSGOptions
 
+QUERIES_AT_ONCE = 1024  # on a CPU, of all texts of a batch
+
 
 class Window(NamedTuple):
     """The keys of neighbouring blocks of queries: the first block's spans, each next one the same a block further on.
@@ -47,6 +49,7 @@ class AttentionPlan:
         with_marked: the plan of [globals | marked tokens | tokens], if tokens are marked above the dense limit.
         half_window: how many tokens on each side a token attends to; None where it attends to blocks.
         windows: the windows of all blocks, in order; none up to the dense limit.
+        shared_windows: the same for attention that keeps no terms of pairs, more blocks to a window on a CPU.
         global_bias: [n], what is added to the scores of tokens towards the first n globals; None where that is nothing.
     """
 
@@ -104,12 +107,16 @@ class AttentionPlan:
             # Where asking is free: which tokens are masked in some row, so that other windows go without a mask.
             self._masked_before = [0, *(~self.tokens).any(0).cumsum(0).tolist()]
         if self.is_dense:
-            self.windows = []
+            self.windows = self.shared_windows = []
         elif is_captured():
-            self.windows = [_window_of_all(self)]
+            self.windows = self.shared_windows = [_window_of_all(self)]
+        elif is_eager_on_cpu(self.device):
+            # Few at a time, so that what is gathered stays in the cache; not one, as every call waits for its threads.
+            self.windows = plan_windows(self, 1)
+            blocks = QUERIES_AT_ONCE // (self.batch_size * self.options.block_size)
+            self.shared_windows = plan_windows(self, max(1, blocks))
         else:
-            # On a CPU a block's keys are gathered into memory that stays in the cache. Elsewhere it is calls that cost.
-            self.windows = plan_windows(self, 1 if is_eager_on_cpu(self.device) else self.num_tokens)
+            self.windows = self.shared_windows = plan_windows(self, self.num_tokens)
 
     def _kept_keys(self, tokens: Tensor | None) -> Tensor:
         if tokens is None:
