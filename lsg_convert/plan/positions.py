@@ -54,7 +54,7 @@ SINUSOIDS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "by_half_width": by_half_width,
 }
 
-Positions = Literal["tile", "tile-all"]
+Positions = Literal["tile", "tile-all", "rope-keep", "rope-ntk", "rope-yarn", "rope-linear"]
 STRATEGIES: dict[str, Strategy] = {"tile": tile, "tile-all": tile_all}
 
 
