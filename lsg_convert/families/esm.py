@@ -20,7 +20,7 @@ def _obstacle(config: Config) -> str | None:
 
 
 def _names_here(name: str, config: Config) -> tuple[str, ...]:
-    """Frequencies are in every layer, as published; newer releases have them once, and may save them as those of `*`."""
+    """Frequencies are in every layer, as published; newer releases have them once, and may save them for layer `*`."""
     of_layer = "encoder.layer.{}.attention.self.rotary_embeddings.inv_freq"
     if name not in ("rotary_embeddings.inv_freq", of_layer.format("*")):
         return (name,)

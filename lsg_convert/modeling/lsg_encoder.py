@@ -114,6 +114,7 @@ class LSGEncoder:
             def run(length: int, rows: torch.Tensor) -> list[torch.Tensor]:
                 opens = None if opening_rows is None else opening_rows[rows]
                 at = positions if positions is None or len(positions) == 1 else positions[rows]
+                at = None if at is None else at[:, :length]
                 tokens = hidden_states[rows, : num_globals + length]
                 return self._run_layers(tokens, mask[rows, :length], layers, every_state, length, opens, at)
 

@@ -37,10 +37,8 @@ class LocalLayersPlan(RotaryPlan):
         return self.local_plans[half_window]
 
     def _local(self, half_window: int) -> AttentionPlan:
-        window = 2 * max(half_window, 1)
         options = replace(
             self.options,
-            block_size=window,
             local_attention="sliding",
             attention_window=(2 * half_window,),
             sparsity_type="none",
@@ -48,7 +46,7 @@ class LocalLayersPlan(RotaryPlan):
             mask_first_token=False,
             automatic_globals="none",
         )
-        tokens, padding = self.no_padding, missing_tokens(self.num_tokens, window)
+        tokens, padding = self.no_padding, missing_tokens(self.num_tokens, self.options.block_size)
         if tokens is None and not holds(padding == 0):
             tokens = torch.ones(self.batch_size, self.num_tokens, dtype=torch.bool, device=self.device)
         if tokens is not None:
@@ -73,9 +71,11 @@ class LSGLocalOrGlobalSelfAttention(LSGRotarySelfAttention):
         stands_in = count > 0 and plan.options.mask_first_token
         tokens = [_with_stand_in(part, plan) if stands_in else part[:, :, count:] for part in heads]
         local, length = plan.local(self.local_half_window), hidden_states.shape[1] - count
-        if not holds(local.num_tokens == length):
-            tokens = [pad_rows(part, local.num_tokens - length) for part in tokens]
-        context = self.attention(*tokens, local, self.scale, self.dropout(plan)).transpose(1, 2)[:, :length]
+        missing = local.num_tokens - length
+        if not holds(missing == 0):
+            tokens = [pad_rows(part, missing) for part in tokens]
+        context = self.attention(*tokens, local, self.scale, self.dropout(plan))
+        context = (context if holds(missing == 0) else pad_rows(context, -missing)).transpose(1, 2)
         if plan.no_padding is not None:
             context = context.masked_fill(~_sees_any(local, length)[..., None, None], 0.0)
         if count:
@@ -83,7 +83,7 @@ class LSGLocalOrGlobalSelfAttention(LSGRotarySelfAttention):
             if count > 1 or not stands_in or plan.opening_rows is not None:
                 among = [part[:, :, :count] for part in heads]
                 globals_ = functional.scaled_dot_product_attention(*among, scale=self.scale).transpose(1, 2)
-            if stands_in and globals_.shape[1] >= 1:
+            if stands_in:
                 first = context[:, :1]
                 if plan.opening_rows is not None:
                     first = torch.where(plan.opening_rows[:, None, None, None], first, globals_[:, :1])
@@ -95,11 +95,10 @@ class LSGLocalOrGlobalSelfAttention(LSGRotarySelfAttention):
 def _with_stand_in(part: Tensor, plan: AttentionPlan) -> Tensor:
     """[batch, heads, T, width] of tokens, of [globals | tokens]: the first is global 0 where that stands in for it."""
     tokens = part[:, :, plan.num_globals :]
-    first = part[:, :, :1]
+    replaced = (torch.arange(tokens.shape[2], device=part.device) == 0)[:, None]
     if plan.opening_rows is not None:
-        first = torch.where(plan.opening_rows[:, None, None, None], first, tokens[:, :, :1])
-    # In the order in which the projections leave them.
-    return torch.cat([first.transpose(1, 2), tokens[:, :, 1:].transpose(1, 2)], dim=1).transpose(1, 2)
+        replaced = replaced & plan.opening_rows[:, None, None, None]
+    return torch.where(replaced, part[:, :, :1], tokens)
 
 
 def _sees_any(local: AttentionPlan, length: int) -> Tensor:

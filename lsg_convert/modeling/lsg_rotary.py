@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .lsg_graph import holds
 from .lsg_self_attention import LSGSelfAttention
 from .lsg_windows import AttentionPlan
 
@@ -27,7 +28,7 @@ class Frequencies(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """Cosines and sines of the angles of [globals | tokens], float32 [batch or 1, G + T, 1, head width]."""
+    """Cosines and sines of the angles of [globals | tokens], float32 [batch or 1, G + n, 1, head width]."""
 
     cosine: Tensor
     sine: Tensor
@@ -47,20 +48,23 @@ class RotaryPlan(AttentionPlan):
             moved.rotations = {}
         return moved
 
-    def rotation(self, attention: "LSGRotarySelfAttention") -> Rotation:
-        """The rotation of a layer's frequencies; made once in a forward pass for all layers of a kind."""
+    def rotation(self, attention: "LSGRotarySelfAttention", length: int) -> Rotation:
+        """The rotation of a layer's frequencies for a sequence of so many globals and tokens; made once in a forward
+        pass for all layers of a kind.
+        """
         kind = attention.kind_of_frequencies()
         if kind is None:
-            return self._rotation(attention.frequencies(self.device))
+            return self._rotation(attention.frequencies(self.device), length)
         if kind not in self.rotations:
-            self.rotations[kind] = self._rotation(attention.frequencies(self.device))
+            self.rotations[kind] = self._rotation(attention.frequencies(self.device), length)
         return self.rotations[kind]
 
-    def _rotation(self, frequencies: Frequencies) -> Rotation:
+    def _rotation(self, frequencies: Frequencies, length: int) -> Rotation:
         positions = self.positions
         if positions is None:
-            positions = torch.arange(self.num_tokens, device=self.device)[None]
-        positions = functional.pad(positions, (self.num_globals, max(self.num_tokens - positions.shape[1], 0)))
+            positions = torch.arange(length - self.num_globals, device=self.device)[None]
+        missing = length - self.num_globals - positions.shape[1]  # padding up to whole blocks
+        positions = functional.pad(positions, (self.num_globals, 0 if holds(missing == 0) else missing))
         angles = positions[..., None].float() * frequencies.values.to(self.device).float()
         cosine, sine = (part[:, :, None] * frequencies.factor for part in (angles.cos(), angles.sin()))
         return Rotation(torch.cat([cosine, cosine], dim=-1), torch.cat([sine, sine], dim=-1))
@@ -86,14 +90,14 @@ class LSGRotarySelfAttention(LSGSelfAttention):
     def heads(self, hidden_states: Tensor, plan: AttentionPlan) -> list[Tensor]:
         """Turned query and key, and value, [batch, heads, length, head width] of `hidden_states`."""
         assert isinstance(plan, RotaryPlan)
-        rotation = plan.rotation(self)
+        rotation = plan.rotation(self, hidden_states.shape[1])
         parts = [part.unflatten(-1, (self.num_heads, self.head_width)) for part in self.project_in(hidden_states)]
         return [part.transpose(1, 2) for part in (*(turn(part, rotation) for part in parts[:2]), parts[2])]
 
 
 def turn(part: Tensor, rotation: Rotation) -> Tensor:
-    """Queries or keys [batch, n, heads, head width], the first n of [globals | tokens], turned."""
-    cosine, sine = (each[:, : part.shape[1]] for each in rotation)
+    """Queries or keys [batch, G + n, heads, head width], turned."""
+    cosine, sine = rotation
     first, second = part.chunk(2, dim=-1)
     return (part * cosine + torch.cat([-second, first], dim=-1) * sine).to(part.dtype)
 

@@ -188,7 +188,7 @@ def _local_plan(batch: Batch, plan: WantedPlan, half_window: int) -> WantedPlan:
 
     options = replace(plan.options, num_global_tokens=0, sparsity_type="none", automatic_globals="none")
     tokens = batch.mask.bool()
-    length = -(-plan.num_tokens // (2 * half_window)) * 2 * half_window  # in whole windows
+    length = -(-plan.num_tokens // options.block_size) * options.block_size
     keep = functional.pad(tokens, (0, length - tokens.shape[1]), value=False)
     return WantedPlan(options, keep, 0, length, half_window=half_window)
 

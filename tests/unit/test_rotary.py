@@ -61,7 +61,7 @@ class Layer:
 def test_scores_go_by_distance_and_globals_stand_at_position_0() -> None:
     drawn = torch.Generator().manual_seed(0)
     query, key = (torch.randn(8, generator=drawn).expand(1, 23, 1, 8) for _ in range(2))
-    rotation = plan(20, 3).rotation(Layer())
+    rotation = plan(20, 3).rotation(Layer(), 23)
     query_turned, key_turned = (turn(part, rotation)[0, :, 0] for part in (query, key))
     scores = query_turned @ key_turned.T
     tokens = scores[3:, 3:]
@@ -74,12 +74,13 @@ def test_scores_go_by_distance_and_globals_stand_at_position_0() -> None:
         assert_close(scores[3:, number], tokens[:, 0])
 
 
-def test_positions_that_are_given_and_rows_that_are_fewer_or_more() -> None:
+def test_positions_that_are_given() -> None:
     given, usual = plan(16, 1), plan(16, 1)
-    given.positions = torch.arange(12)[None]
-    one, other = given.rotation(Layer()), usual.rotation(Layer())
+    given.positions = torch.arange(12)[None]  # padding up to whole blocks has none
+    one, other = given.rotation(Layer(), 17), usual.rotation(Layer(), 17)
     assert_close(one.cosine[:, :13], other.cosine[:, :13])
     assert one.cosine.shape == other.cosine.shape == (1, 17, 1, 8)
-    part = torch.randn(1, 13, 2, 8)  # in a graph attention alone sees padding
-    assert_close(turn(part, one), turn(part, other))
-    assert given.rotation(Layer()) is one
+    assert given.rotation(Layer(), 17) is one
+    shifted = plan(16, 0)
+    shifted.positions = torch.arange(5, 21)[None]
+    assert_close(shifted.rotation(Layer(), 16).sine, plan(21, 0).rotation(Layer(), 21).sine[:, 5:])
