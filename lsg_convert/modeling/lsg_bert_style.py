@@ -123,10 +123,8 @@ class LSGBertStyleModel(LSGEncoder):
         others = ((embedding_inputs.get("token_type_ids"), 0), (position_ids, self.first_position()))
         opening = opening_rows(self.options, attention_mask, input_ids, *others)
         embeddings = self.embed(**embedding_inputs)
-        layers = self.encoder_layers()
-        encoded = self.encode(
-            embeddings, attention_mask, layers, output_hidden_states, num_tokens, opening, position_ids
-        )
+        further = (output_hidden_states, num_tokens, opening, position_ids)
+        encoded = self.encode(embeddings, attention_mask, self.encoder_layers(), *further)
         return format_output(self.pool(encoded), self.config, return_dict)
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:

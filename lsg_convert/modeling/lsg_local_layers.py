@@ -74,15 +74,16 @@ class LSGLocalOrGlobalSelfAttention(LSGRotarySelfAttention):
         missing = local.num_tokens - length
         if not holds(missing == 0):
             tokens = [pad_rows(part, missing) for part in tokens]
-        context = self.attention(*tokens, local, self.scale, self.dropout(plan))
+        query, key, value = tokens
+        context = self.attention(query, key, value, local, self.scale, self.dropout(plan))
         context = (context if holds(missing == 0) else pad_rows(context, -missing)).transpose(1, 2)
         if plan.no_padding is not None:
             context = context.masked_fill(~_sees_any(local, length)[..., None, None], 0.0)
         if count:
             globals_ = context[:, :1]
             if count > 1 or not stands_in or plan.opening_rows is not None:
-                among = [part[:, :, :count] for part in heads]
-                globals_ = functional.scaled_dot_product_attention(*among, scale=self.scale).transpose(1, 2)
+                query, key, value = (part[:, :, :count] for part in heads)
+                globals_ = functional.scaled_dot_product_attention(query, key, value, scale=self.scale).transpose(1, 2)
             if stands_in:
                 first = context[:, :1]
                 if plan.opening_rows is not None:

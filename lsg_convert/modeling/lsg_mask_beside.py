@@ -16,7 +16,7 @@ class MaskBeside:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         forward = getattr(cls, "forward", None)
         if forward is not None and "global_attention_mask" not in inspect.signature(forward).parameters:
-            cls.forward = _handing_on(forward)  # type: ignore[attr-defined]
+            cls.forward = _handing_on(forward)
         super().__init_subclass__(**kwargs)
 
 
@@ -30,5 +30,5 @@ def _handing_on(library: Callable[..., Any]) -> Callable[..., Any]:
         further = {} if global_attention_mask is None else {handed_on: global_attention_mask}
         return library(self, *args, **kwargs, **further)
 
-    forward.__signature__ = signature_with_global_mask(library)  # type: ignore[attr-defined]
+    forward.__signature__ = signature_with_global_mask(library)
     return forward

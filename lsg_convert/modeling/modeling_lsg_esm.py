@@ -34,7 +34,7 @@ class LSGEsmSelfAttention(LSGRotarySelfAttention):
 
     def __init__(self, source: Any, *args: Any) -> None:
         super().__init__(source, *args)
-        self.rotary_embeddings = getattr(source, "rotary_embeddings", None)
+        self.rotary_embeddings: Any = getattr(source, "rotary_embeddings", None)
 
     def kind_of_frequencies(self) -> None:
         """Any layer may have others."""
@@ -76,7 +76,7 @@ class LSGEsmModel(LSGBertStyleModel, EsmModel):
                 getattr(owner, name).rotary_embeddings = type(shared)(self.config)
             self.rotary_embeddings = None
 
-    def forward(
+    def forward(  # type: ignore[override]  # the library has its arguments in this order
         self,
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
@@ -100,7 +100,8 @@ class LSGEsmModel(LSGBertStyleModel, EsmModel):
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
         """The embeddings of [batch, T] tokens, globals in front; those that are given are taken as they are."""
         ids, mask, given = (embedding_inputs[name] for name in ("input_ids", "padding_mask", "inputs_embeds"))
-        if given is not None or ids is None:
+        if ids is None:
+            assert given is not None
             return self.prepend_globals(given, self.embed_globals(given.device))
         embeddings = self.embeddings(ids, attention_mask=mask, position_ids=embedding_inputs["position_ids"])
         globals_ = self.embed_globals(ids.device)

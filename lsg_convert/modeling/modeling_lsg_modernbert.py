@@ -86,7 +86,7 @@ class LSGModernBertModel(LSGBertStyleModel, ModernBertModel):
         """The layers, in the order they run."""
         return self.layers
 
-    def forward(
+    def forward(  # type: ignore[override]  # the library has its arguments in this order
         self,
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
@@ -145,7 +145,7 @@ class LSGModernBertForSequenceClassification(LSGModernBertHead, ModernBertForSeq
 
 class LSGModernBertForMultipleChoice(
     LSGModernBertHead,
-    library_class(modeling_modernbert, "ModernBertForMultipleChoice"),  # type: ignore[misc]
+    library_class(modeling_modernbert, "ModernBertForMultipleChoice"),
 ):
     """Multiple choice."""
 
@@ -160,7 +160,7 @@ class LSGModernBertForTokenClassification(LSGModernBertHead, ModernBertForTokenC
 
 class LSGModernBertForQuestionAnswering(
     LSGModernBertHead,
-    library_class(modeling_modernbert, "ModernBertForQuestionAnswering"),  # type: ignore[misc]
+    library_class(modeling_modernbert, "ModernBertForQuestionAnswering"),
 ):
     """Extractive question answering."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
-from lsg_convert.families import FAMILIES, Config, Family, family_of
+from lsg_convert.families import FAMILIES, Family, family_of
 from lsg_convert.families.family import MOST_LAYERS
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
@@ -20,7 +20,7 @@ from lsg_convert.plan.config_values import check_config
 from lsg_convert.plan.foreign_keys import refuse_quantized
 from lsg_convert.plan.layout import Layout, check_shapes, find_layout
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
-from lsg_convert.plan.rotary import KEEP, is_rescaled, rescaled_config, turns
+from lsg_convert.plan.rotary import positions_named, rescaled_config
 from lsg_convert.plan.target_config import target_config
 from lsg_convert.plan.tensor_plan import TensorPlan, plan_tensors
 from lsg_convert.sources.checkpoint import Checkpoint
@@ -120,7 +120,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     refuse_quantized(config)
     family = find_family(config)
     check_config(config, {name: info.shape for name, info in checkpoint.tensors.items()})
-    layout = find_layout(checkpoint, family)
+    layout, encoder = find_layout(checkpoint, family), family.encoder_config(config)
     is_lsg_source = layout.global_embeddings in checkpoint.tensors
     bos = opens_with_bos(checkpoint, family)
     architecture, said = choose_architecture(checkpoint, family, options.architecture)
@@ -131,7 +131,6 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source or bool(own))
     _check_automatic_globals(family, architecture, options)
-    encoder = family.encoder_config(config)
     if encoder.get("is_decoder"):
         raise RequestError(
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
@@ -142,10 +141,8 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         raise RequestError(
             f"this {family.title} checkpoint cannot be converted: {obstacle}.", "Convert another checkpoint."
         )
-    rope = rescaled_config(family, encoder, options.positions, source_max_len, max_len)
-    notes += _notes(options, lsg, own, is_lsg_source)
-    if rope:
-        notes.append(f"--positions {options.positions} changes outputs at every length: no check compares them")
+    rope, said = rescaled_config(family, encoder, options.positions, source_max_len, max_len)
+    notes += [*said, *_notes(options, lsg, own, is_lsg_source)]
     tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
     sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
     nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
@@ -157,7 +154,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         is_lsg_source=is_lsg_source,
         source_max_len=source_max_len,
         max_len=max_len,
-        positions=_positions(family, encoder, options.positions, bos),
+        positions=positions_named(family, encoder, options.positions, bos),
         opens_with_bos=bos,
         global_init=_global_init(bool(family.positions_of(encoder)), options, is_lsg_source),
         tensors=tensors,
@@ -167,14 +164,6 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         notes=tuple(notes),
         own_attention=own,
     )
-
-
-def _positions(family: Family, encoder: Config, asked: str, bos: bool) -> str:
-    """What becomes of positions, by its name."""
-    if turns(family, encoder):
-        return asked if is_rescaled(asked) else KEEP
-    # Without BOS the first row is a row like any other.
-    return asked if bos else "tile-all"
 
 
 def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 from lsg_convert.common.errors import RequestError
 from lsg_convert.families import Config, Family
 
-PREFIX = "rope-"
 KEEP = "rope-keep"
+ROPE_CHOICES = (KEEP, "rope-ntk", "rope-yarn", "rope-linear")
 
 
 def turns(family: Family, config: Config) -> bool:
@@ -23,17 +23,28 @@ def turns(family: Family, config: Config) -> bool:
 
 def is_rescaled(positions: str) -> bool:
     """Whether a record's `positions` are rotary ones of other frequencies than the source's."""
-    return positions.startswith(PREFIX) and positions != KEEP
+    return positions in ROPE_CHOICES and positions != KEEP
 
 
-def rescaled_config(family: Family, config: Config, positions: str, length: int, max_len: int) -> dict[str, Any]:
-    """The fields of an encoder's configuration that `positions` change, for `max_len` tokens instead of `length`.
+def positions_named(family: Family, config: Config, asked: str, opens_with_bos: bool) -> str:
+    """What becomes of the positions of an encoder's configuration, by its name."""
+    if turns(family, config):
+        return asked if is_rescaled(asked) else KEEP
+    # Without BOS the first row is a row like any other.
+    return asked if opens_with_bos else "tile-all"
+
+
+def rescaled_config(
+    family: Family, config: Config, positions: str, length: int, max_len: int
+) -> tuple[dict[str, Any], list[str]]:
+    """The fields of an encoder's configuration that `positions` change, for `max_len` tokens instead of `length`; and
+    what a user should know of it.
 
     Raises:
         RequestError: it has no rotary positions, they cannot be changed, or there is nothing to change.
     """
     if not is_rescaled(positions):
-        return {}
+        return {}, []
     if not turns(family, config):
         raise RequestError(f"--positions {positions} is for rotary positions, and this {family.title} has none.")
     if family.rope is None:
@@ -53,7 +64,8 @@ def rescaled_config(family: Family, config: Config, positions: str, length: int,
             f"Convert the model that it was made of, or give --positions {KEEP}.",
         )
     width = family.rope.head_width(config)
-    return dict(family.rope.written(config, rescaled(rope, positions, max_len / length, length, width)))
+    changed = dict(family.rope.written(config, rescaled(rope, positions, max_len / length, length, width)))
+    return changed, [f"--positions {positions} changes outputs at every length: no check compares them"]
 
 
 def rescaled(rope: Mapping[str, Any], positions: str, factor: float, length: int, width: int) -> dict[str, Any]:
