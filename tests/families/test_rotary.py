@@ -186,6 +186,10 @@ def test_frequencies_that_are_stored_are_used(tmp_path: Path) -> None:
     [
         ("modernbert", {"rope_parameters": {**ROPE, "full_attention": {"rope_type": "dynamic", "rope_theta": 9.0,
                         "factor": 2.0}}}, {}, "another kind than default, linear, yarn"),
+        ("modernbert", {"rope_parameters": [1]}, {}, "has no fields for each kind"),
+        ("modernbert", {"local_attention": "wide"}, {}, "local_attention in its config.json is no number"),
+        ("modernbert", {"layer_types": ["full_attention"]}, {}, "does not name the kind of each layer"),
+        ("modernbert", {"layer_types": ["full_attention", "linear"]}, {}, "some of its layers are linear"),
         ("modernbert", {}, {"positions": "rope-ntk", "max_len": 64}, "for a longer model"),
         ("esm", {"position_embedding_type": "relative_key"}, {}, "neither rotary nor absolute"),
         ("esm", {}, {"positions": "rope-yarn"}, "stored with its weights"),
