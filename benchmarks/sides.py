@@ -173,6 +173,27 @@ def _lsg_deberta(**options: Any) -> Any:
     return LSGDebertaV2Model(DebertaV2Config(**{**_DEBERTA, **options}))
 
 
+# ModernBERT-base's shape but for its number of words.
+_MODERNBERT = {
+    "num_hidden_layers": 22, "hidden_size": WIDTH, "num_attention_heads": HEADS, "intermediate_size": 1152,
+    "vocab_size": VOCABULARY, "pad_token_id": 0, "cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1,
+    "eos_token_id": 2,
+}  # fmt: skip
+
+
+def _modernbert(**options: Any) -> Any:
+    from transformers import ModernBertConfig, ModernBertModel
+
+    return ModernBertModel(ModernBertConfig(**{**_MODERNBERT, **options}))
+
+
+def _lsg_modernbert(**options: Any) -> Any:
+    sys.path.insert(0, str(ROOT))
+    from lsg_convert.modeling.modeling_lsg_modernbert import LSGModernBertConfig, LSGModernBertModel
+
+    return LSGModernBertModel(LSGModernBertConfig(**{**_MODERNBERT, **options}))
+
+
 SIDES: dict[str, Callable[..., Any]] = {
     "lsg": _lsg,
     "dense": _dense,
@@ -188,4 +209,6 @@ SIDES: dict[str, Callable[..., Any]] = {
     "longt5": _longt5,
     "deberta": _deberta,
     "lsg-deberta": _lsg_deberta,
+    "modernbert": _modernbert,
+    "lsg-modernbert": _lsg_modernbert,
 }

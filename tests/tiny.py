@@ -134,6 +134,18 @@ FAMILIES: dict[str, TinyFamily] = {
         {**_DEBERTA, "position_buckets": 12, "max_relative_positions": 40, "share_att_key": True,
          "norm_rel_ebd": "layer_norm", "conv_kernel_size": 3, "conv_act": "gelu"},
     ),
+    # Every other layer sees near tokens only, fewer than a block has.
+    "modernbert": TinyFamily(
+        "modernbert", "ModernBertForMaskedLM",
+        {**{name: value for name, value in _ENCODER.items() if name != "type_vocab_size"},
+         "global_attn_every_n_layers": 2, "local_attention": 12},
+    ),
+    "esm": TinyFamily(
+        "esm", "EsmForMaskedLM",
+        {**{name: value for name, value in _ENCODER.items() if name != "type_vocab_size"},
+         "position_embedding_type": "rotary", "token_dropout": True, "emb_layer_norm_before": False,
+         "mask_token_id": 4},
+    ),
 }  # fmt: skip
 
 

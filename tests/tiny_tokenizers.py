@@ -92,6 +92,18 @@ LAYOUTS: dict[str, Layout] = {
         "unigram", "DebertaV2Tokenizer", ("[PAD]", "[CLS]", "[SEP]", "[UNK]"), ("[MASK]",), _BERT_ROLES,
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", {"do_lower_case": False},
     ),
+    "modernbert": Layout(
+        "bpe", "PreTrainedTokenizerFast", ("[UNK]", "[CLS]", "[SEP]", "[PAD]"), ("[MASK]",), _BERT_ROLES,
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", {"model_input_names": ["input_ids", "attention_mask"]},
+    ),
+    # Letters instead of amino acids, so that the tests' texts are no row of unknown ones; and as many as inputs need.
+    "esm": Layout(
+        "alphabet", "EsmTokenizer", ("<cls>", "<pad>", "<eos>", "<unk>", "<mask>"),
+        tuple(chr(code) for first, last in (("!", "~"), ("Α", "Ω"), ("А", "я")) for code in range(ord(first), ord(last))
+              if chr(code).isalpha() or chr(code) in ".,-"),
+        {"cls": "<cls>", "pad": "<pad>", "eos": "<eos>", "unk": "<unk>", "mask": "<mask>"},
+        "<cls> $A <eos>", "<cls> $A <eos> $B <eos>",
+    ),
     "mbart": Layout(
         "unigram", "MBartTokenizer", _BART_FIRST, (*_LANGUAGES, "<mask>"), _BART_ROLES,
         "$A </s> en_XX", "$A $B </s> en_XX", {"src_lang": "en_XX", "tgt_lang": "ro_RO"},
@@ -115,6 +127,8 @@ LAYOUTS: dict[str, Layout] = {
 def write_tokenizer(layout_name: str, folder: Path, model_max_length: int) -> dict[str, int]:
     """Train the tokenizer of `layout_name` and write its files into `folder`; return its vocabulary."""
     layout = LAYOUTS[layout_name]
+    if layout.kind == "alphabet":
+        return _write_alphabet(layout, folder, model_max_length)
     tokenizer = _TRAIN[layout.kind](layout)
     vocabulary = tokenizer.get_vocab()
     used = [word.split(":")[0] for word in f"{layout.single} {layout.pair}".split() if not word.startswith("$")]
@@ -124,6 +138,12 @@ def write_tokenizer(layout_name: str, folder: Path, model_max_length: int) -> di
         special_tokens=[(token, vocabulary[token]) for token in sorted(set(used))],
     )
     tokenizer.save(str(folder / "tokenizer.json"))
+    _write_settings(layout, folder, model_max_length)
+    _write_vocabulary(tokenizer, layout.kind, folder)
+    return vocabulary
+
+
+def _write_settings(layout: Layout, folder: Path, model_max_length: int) -> None:
     roles = {f"{role}_token": token for role, token in layout.roles.items()}
     config = {
         **roles,
@@ -134,8 +154,14 @@ def write_tokenizer(layout_name: str, folder: Path, model_max_length: int) -> di
     }
     _write_json(folder / "tokenizer_config.json", config)
     _write_json(folder / "special_tokens_map.json", roles)
-    _write_vocabulary(tokenizer, layout.kind, folder)
-    return vocabulary
+
+
+def _write_alphabet(layout: Layout, folder: Path, model_max_length: int) -> dict[str, int]:
+    """A tokenizer that is a list of tokens, which its class reads from vocab.txt."""
+    tokens = [*layout.first, *layout.last]
+    (folder / "vocab.txt").write_text("\n".join(tokens), encoding="utf-8")
+    _write_settings(layout, folder, model_max_length)
+    return {token: number for number, token in enumerate(tokens)}
 
 
 def _frequent_pieces(words: list[str], count: int) -> list[tuple[str, int]]:

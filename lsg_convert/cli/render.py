@@ -208,7 +208,7 @@ def family_as_dict(family: Any) -> dict[str, Any]:
         "heads": {name: head.auto_class for name, head in family.heads.items()},
         "limits": {
             "max_len": MAX_MAX_LEN,
-            "positions": " and ".join(sorted(kinds)) or "relative",
+            "positions": " and ".join(sorted(kinds)) or ("rotary" if family.rotary else "relative"),
             "first_token": "global" if family.global_stands_in else "kept",
             "decoder": "the library's own" if family.is_seq2seq else None,
         },

@@ -19,11 +19,13 @@ from . import (
     electra,
     encoder_decoder,
     ernie,
+    esm,
     led,
     longformer,
     m2m_100,
     marian,
     mbart,
+    modernbert,
     mpnet,
     mt5,
     pegasus,
@@ -68,6 +70,8 @@ _MODULES = (
     bigbird_pegasus,
     deberta_v2,
     deberta,
+    modernbert,
+    esm,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}

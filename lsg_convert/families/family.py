@@ -33,6 +33,19 @@ class PositionTable:
 
 
 @dataclass(frozen=True)
+class Rope:
+    """The parameters of rotary positions in a configuration, of the layers that see all tokens.
+
+    read: what the library calls rope parameters (`rope_type`, `rope_theta`, ...). written: the fields of a
+    configuration that has others. head_width: how many numbers are turned.
+    """
+
+    read: Callable[[Config], Mapping[str, Any]]
+    written: Callable[[Config, Mapping[str, Any]], Mapping[str, Any]]
+    head_width: Callable[[Config], int]
+
+
+@dataclass(frozen=True)
 class Family:
     """A family of checkpoints that can be converted.
 
@@ -59,6 +72,14 @@ class Family:
     head_width: str | None = None  # the config's field where heads are not hidden_size / num_heads wide
     # Without position tables: the config's field that names the length of training, and what it is where it is missing.
     trained_length: tuple[str, int] = ("n_positions", 512)
+    # Whether queries and keys are turned by their positions where there is no table, and how they can be otherwise.
+    rotary: bool = False
+    rope: Rope | None = None
+    # Of its layers, those that see near tokens only, and stay as they are: how many on each side.
+    local_layers: Callable[[Config], Mapping[int, int]] = field(default=lambda config: {})
+    # What a tensor of a checkpoint is called in a folder, below the base model: other than it is, or several times.
+    names_here: Callable[[str, Config], tuple[str, ...]] = field(default=lambda name, config: (name,))
+    own_fields: tuple[str, ...] = ()  # fields of its config that are called as LSG options are
     positions_field: str = "max_position_embeddings"  # the config's field that names their number
     global_bias: str | None = None  # the learned bias of scores towards globals, [heads]: new, and 0
     opens_with_bos: bool = True  # or with CLS
@@ -106,8 +127,8 @@ class Family:
 
     @property
     def global_can_be_bos(self) -> bool:
-        """Whether a global can stand in for BOS: it needs BOS's position, which comes with the embeddings."""
-        return bool(self.positions)
+        """Whether a global can stand in for BOS: it needs BOS's position, of the embeddings or that of no rotation."""
+        return self.rotary or bool(self.positions)
 
     @property
     def global_stands_in(self) -> bool:

@@ -14,7 +14,7 @@ _SPELLINGS = {"gpt": "gpt2", "nomic-embed": "nomic_bert"}
 _HAS_DECODER = "it comes with a decoder of its own, so it is converted by itself and not as half of a pair"
 _REASONS = {
     "its attention already reaches far": {
-        "longt5", "modernbert", "modernbert-decoder",
+        "longt5", "modernbert-decoder",
         "nystromformer",
         "reformer", "pegasus_x", "mega", "eurobert", "neobert", "nomic_bert",
     },

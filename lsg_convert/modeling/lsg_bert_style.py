@@ -34,6 +34,7 @@ class LSGBertStyleModel(LSGEncoder):
 
     global_embeddings_holder = "embeddings"
     embedding_norm: str | None = "embeddings.LayerNorm"  # the submodule that normalises embeddings, if there is one
+    embedding_dropout = "embeddings.dropout"
     attention_projections: tuple[str, ...] = ("query", "key", "value")  # and the output's, where it lies beside them
     further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
     can_decode = True  # whether the library's model knows is_decoder
@@ -41,7 +42,7 @@ class LSGBertStyleModel(LSGEncoder):
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
-        self.add_global_embeddings(self.embeddings.word_embeddings.embedding_dim)
+        self.add_global_embeddings(self.get_input_embeddings().embedding_dim)
         if self.is_decoder():
             logger.warning_once(
                 f"{type(self).__name__} with is_decoder=True: attention is dense and causal, as in the library's; "
@@ -122,9 +123,8 @@ class LSGBertStyleModel(LSGEncoder):
         others = ((embedding_inputs.get("token_type_ids"), 0), (position_ids, self.first_position()))
         opening = opening_rows(self.options, attention_mask, input_ids, *others)
         embeddings = self.embed(**embedding_inputs)
-        encoded = self.encode(
-            embeddings, attention_mask, self.encoder_layers(), output_hidden_states, num_tokens, opening
-        )
+        further = (output_hidden_states, num_tokens, opening, position_ids)
+        encoded = self.encode(embeddings, attention_mask, self.encoder_layers(), *further)
         return format_output(self.pool(encoded), self.config, return_dict)
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:
@@ -140,7 +140,7 @@ class LSGBertStyleModel(LSGEncoder):
         if self.embedding_norm is not None:
             globals_ = self.get_submodule(self.embedding_norm)(globals_)
         globals_ = globals_.expand(embeddings.shape[0], -1, -1)
-        return self.prepend_globals(embeddings, self.embeddings.dropout(globals_))
+        return self.prepend_globals(embeddings, self.get_submodule(self.embedding_dropout)(globals_))
 
     def pool(self, encoded: LSGEncoderOutput) -> BaseModelOutput:
         """Add the pooler's output, in models that can have a pooler; and a cache, empty, for which LM heads ask."""

@@ -69,6 +69,15 @@ def _checkpointed_by_encoder(encoder: Any, layer: nn.Module) -> bool:
     return enabled and not hasattr(layer, "gradient_checkpointing")
 
 
+def library_class(module: Any, name: str) -> type:
+    """A class of the library's; where this release has none of the name, one that says so when it is built."""
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        raise ImportError(f"transformers {transformers.__version__} has no {name}: install a newer release.")
+
+    return getattr(module, name, None) or type(name, (), {"__init__": __init__})
+
+
 def wants_dict(config: Any, return_dict: bool | None) -> bool:
     """Whether the caller gets a `ModelOutput` (the configuration's choice unless the call says otherwise)."""
     return getattr(config, "return_dict", True) if return_dict is None else return_dict

@@ -38,7 +38,7 @@ class LSGEncoder:
     self_attention: type[LSGSelfAttention] = LSGSelfAttention
     attention_plan: type[AttentionPlan] = AttentionPlan
     attention_norm: str | None = None  # the submodule of a layer that normalises what attention gets, if there is one
-    final_norm: str | None = None  # the submodule that normalises what the last layer returns, if there is one
+    final_norm: Any = None  # the submodule that normalises what the last layer returns, by its name, if there is one
     passes_globals_to_decoder = False
     supports_gradient_checkpointing = True  # `run_layer` does it, for layers of the library that do not too
 
@@ -89,6 +89,7 @@ class LSGEncoder:
         output_hidden_states: bool | None,
         num_tokens: int | None = None,
         opening_rows: torch.Tensor | None = None,
+        positions: torch.Tensor | None = None,
     ) -> "LSGEncoderOutput":
         """Run `layers` over `hidden_states` [batch, G + T, width] and trim what comes out.
 
@@ -96,6 +97,7 @@ class LSGEncoder:
             attention_mask: [batch, T], non-zero where a token may be attended, or None; see `merge_masks` too.
             num_tokens: T, where `hidden_states` has padding behind the tokens already.
             opening_rows: bool [batch], whether global 0 stands in for token 0; None when it does in every row.
+            positions: [batch or 1, T], where they are given and layers go by them.
 
         Raises:
             ValueError: the mask is not [batch, T], or T is not a whole number of blocks and `adaptive` is off.
@@ -111,12 +113,15 @@ class LSGEncoder:
 
             def run(length: int, rows: torch.Tensor) -> list[torch.Tensor]:
                 opens = None if opening_rows is None else opening_rows[rows]
+                at = positions if positions is None or len(positions) == 1 else positions[rows]
+                at = None if at is None else at[:, :length]
                 tokens = hidden_states[rows, : num_globals + length]
-                return self._run_layers(tokens, mask[rows, :length], layers, every_state, length, opens)
+                return self._run_layers(tokens, mask[rows, :length], layers, every_state, length, opens, at)
 
             states = run_by_length(run, groups_by_length(mask, self.options.block_size), num_tokens)
         else:
-            states = self._run_layers(hidden_states, attention_mask, layers, every_state, num_tokens, opening_rows)
+            inputs = (hidden_states, attention_mask, layers, every_state, num_tokens, opening_rows, positions)
+            states = self._run_layers(*inputs)
         return LSGEncoderOutput(
             last_hidden_state=states[-1],
             hidden_states=tuple(states) if every_state else None,
@@ -131,6 +136,7 @@ class LSGEncoder:
         every_state: bool,
         num_tokens: int,
         opening_rows: torch.Tensor | None,
+        positions: torch.Tensor | None,
     ) -> list[torch.Tensor]:
         """What the last layer returns, trimmed and normalised; before it what each layer gets, if asked for."""
         length = hidden_states.shape[1] - self.options.num_global_tokens
@@ -145,6 +151,7 @@ class LSGEncoder:
         plan = self.attention_plan(
             self.options, tokens, hidden_states.shape[0], num_tokens + padding, hidden_states.device, opening_rows
         )
+        plan.positions = positions
         mark_tokens(plan, marked_tokens(attention_mask, padding))
         states = []
         hidden_states = plan.arrange(hidden_states)
@@ -156,8 +163,9 @@ class LSGEncoder:
                 hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
         plan = plan.to(hidden_states.device)
         hidden_states = self._trim(plan.restore(hidden_states), num_tokens, plan.opening_rows)
-        if self.final_norm is not None:
-            hidden_states = self.get_submodule(self.final_norm)(hidden_states)
+        norm = self.final_norm
+        if norm is not None:
+            hidden_states = (self.get_submodule(norm) if isinstance(norm, str) else norm)(hidden_states)
         return [*states, hidden_states]
 
     def _check_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> None:

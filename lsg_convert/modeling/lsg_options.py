@@ -26,6 +26,11 @@ LEAST = {
 }
 
 
+def option_field(config: Any, name: str) -> str:
+    """What a configuration calls an option: with `lsg_` before it where the library has another field of this name."""
+    return f"lsg_{name}" if hasattr(config, f"lsg_{name}") else name
+
+
 @dataclass(frozen=True)
 class LSGOptions:
     """How LSG attention is laid out: what a block of queries attends to, and how the sparse tokens are made.
@@ -94,7 +99,9 @@ class LSGOptions:
     @classmethod
     def from_config(cls, config: Any) -> "LSGOptions":
         """Read the options from a model configuration; fields that it lacks take their defaults."""
-        values: dict[str, Any] = {field.name: getattr(config, field.name, field.default) for field in fields(cls)}
+        values: dict[str, Any] = {
+            field.name: getattr(config, option_field(config, field.name), field.default) for field in fields(cls)
+        }
         if not hasattr(config, "lsh_num_pre_rounds"):  # published model cards spell it otherwise
             values["lsh_num_pre_rounds"] = getattr(config, "lsg_num_pre_rounds", cls.lsh_num_pre_rounds)
         if values["sparsity_type"] is None:

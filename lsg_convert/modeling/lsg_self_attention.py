@@ -63,11 +63,15 @@ class LSGSelfAttention(nn.Module):
 
     def attend(self, hidden_states: torch.Tensor, plan: AttentionPlan, position_bias: Any = None) -> torch.Tensor:
         """Attention context [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""
-        query, key, value = map(self._heads, self.project_in(hidden_states))
+        query, key, value = self.heads(hidden_states, plan)
         if slides(plan):
             plan = plan_of_half_window(plan, self.half_window)
         context = self.attention(query, key, value, plan, self.scale, self.dropout(plan), position_bias)
         return context.transpose(1, 2).reshape(*hidden_states.shape[:2], -1)
+
+    def heads(self, hidden_states: torch.Tensor, plan: AttentionPlan) -> list[torch.Tensor]:
+        """Query, key and value [batch, heads, length, head width] of `hidden_states` [batch, length, width]."""
+        return [self._heads(part) for part in self.project_in(hidden_states)]
 
     def project_in(self, hidden_states: torch.Tensor) -> list[torch.Tensor]:
         """Query, key and value [batch, length, heads · head width] of `hidden_states` [batch, length, width]."""

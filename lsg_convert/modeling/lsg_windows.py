@@ -50,9 +50,11 @@ class AttentionPlan:
         half_window: how many tokens on each side a token attends to; None where it attends to blocks.
         windows: the windows of all blocks, in order; none up to the dense limit.
         shared_windows: the same for attention that keeps no terms of pairs, more blocks to a window on a CPU.
+        positions: [B or 1, n], where the caller gives the tokens' positions.
         global_bias: [n], what is added to the scores of tokens towards the first n globals; None where that is nothing.
     """
 
+    positions: Tensor | None = None
     global_bias: Tensor | None = None
     position_bias: Any = None  # of the last layer that ran, where scores have one
 

@@ -10,7 +10,7 @@ from transformers.models.encoder_decoder.configuration_encoder_decoder import En
 from transformers.models.encoder_decoder.modeling_encoder_decoder import EncoderDecoderModel
 
 from .lsg_inputs import warn_of_no_attentions
-from .lsg_options import LSGOptions
+from .lsg_options import LSGOptions, option_field
 from .lsg_seq2seq import LSGSeq2SeqModel
 
 
@@ -35,7 +35,7 @@ class LSGEncoderDecoderModel(LSGSeq2SeqModel, EncoderDecoderModel):
         if encoder is None:
             # The pair's options are its encoder's: a pair is loaded with options of its own.
             for name, value in asdict(LSGOptions.from_config(config)).items():
-                setattr(config.encoder, name, list(value) if isinstance(value, tuple) else value)
+                setattr(config.encoder, option_field(config, name), list(value) if isinstance(value, tuple) else value)
             encoder = self.lsg_encoder(config.encoder)
         super().__init__(config, encoder, decoder)
         self.options = LSGOptions.from_config(self.config.encoder)

@@ -162,7 +162,9 @@ class ConvertOptions:
             _OUTPUT,
             "How position embeddings are extended: tile repeats the table without its first row (which is BOS's), "
             "tile-all repeats all of it, as the published LSG models do; grouped and interpolate draw it out over the "
-            "new positions, in steps and linearly; hierarchical repeats it, moved each time. Rows of the source stay.",
+            "new positions, in steps and linearly; hierarchical repeats it, moved each time. Rows of the source stay. "
+            "Of rotary positions: rope-keep (the default) leaves frequencies as they are, rope-ntk, rope-yarn and "
+            "rope-linear change them for the new length.",
         ),
     )
     architecture: str | None = field(
@@ -214,8 +216,10 @@ class ConvertOptions:
             asked = getattr(self, name, None)
             if asked is not None:
                 values[name] = asked
-            elif source_config.get(name) is not None:
-                values[name] = source_config[name]
+            else:
+                found = source_config.get(f"lsg_{name}", source_config.get(name))
+                if found is not None:
+                    values[name] = found
         try:
             options = LSGOptions(**values)
             options.validate()

@@ -21,6 +21,7 @@ from lsg_convert.plan.foreign_keys import refuse_quantized
 from lsg_convert.plan.layout import Layout, check_shapes, find_layout
 from lsg_convert.plan.options import DEFAULT_MAX_LEN, ConvertOptions
 from lsg_convert.plan.positions import RowMix, rows_beyond
+from lsg_convert.plan.rotary import positions_named, rescaled_config
 from lsg_convert.plan.target_config import target_config
 from lsg_convert.plan.tensor_plan import TensorPlan, plan_tensors
 from lsg_convert.sources.checkpoint import Checkpoint
@@ -124,7 +125,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     refuse_quantized(config)
     family = find_family(config)
     check_config(config, {name: info.shape for name, info in checkpoint.tensors.items()})
-    layout = find_layout(checkpoint, family)
+    layout, encoder = find_layout(checkpoint, family), family.encoder_config(config)
     is_lsg_source = layout.global_embeddings in checkpoint.tensors
     bos = opens_with_bos(checkpoint, family)
     architecture, said = choose_architecture(checkpoint, family, options.architecture)
@@ -135,17 +136,19 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source or bool(own))
     _check_automatic_globals(family, architecture, options)
-    if family.encoder_config(config).get("is_decoder"):
+    if encoder.get("is_decoder"):
         raise RequestError(
             f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
             "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
         )
-    obstacle = family.obstacle(family.encoder_config(config))
+    obstacle = family.obstacle(encoder)
     if obstacle is not None:
         raise RequestError(
             f"this {family.title} checkpoint cannot be converted: {obstacle}.", "Convert another checkpoint."
         )
-    notes += _notes(options, lsg, own, is_lsg_source)
+    positions = positions_named(family, encoder, options.positions, bos)
+    rope, said = rescaled_config(family, encoder, positions, source_max_len, max_len)
+    notes += [*said, *_notes(options, lsg, own, is_lsg_source)]
     tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
     sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
     nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
@@ -157,13 +160,12 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         is_lsg_source=is_lsg_source,
         source_max_len=source_max_len,
         max_len=max_len,
-        # Without BOS the first row is a row like any other: to tile is to tile all.
-        positions="tile-all" if options.positions == "tile" and not bos else options.positions,
+        positions=positions,
         opens_with_bos=bos,
-        global_init=_global_init(bool(family.positions_of(family.encoder_config(config))), options, is_lsg_source),
+        global_init=_global_init(bool(family.positions_of(encoder)), options, is_lsg_source),
         tensors=tensors,
         dropped=dropped,
-        config=target_config(config, family, architecture, lsg, max_len, options.dtype),
+        config=target_config(config, family, architecture, lsg, max_len, options.dtype, rope),
         nbytes=nbytes,
         notes=tuple(notes),
         own_attention=own,

@@ -128,7 +128,17 @@ SINUSOIDS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "by_half_width": by_half_width,
 }
 
-Positions = Literal["tile", "tile-all", "grouped", "interpolate", "hierarchical"]
+Positions = Literal[
+    "tile",
+    "tile-all",
+    "grouped",
+    "interpolate",
+    "hierarchical",
+    "rope-keep",
+    "rope-ntk",
+    "rope-yarn",
+    "rope-linear",
+]
 # None changes the source's own rows: below its length a converted model is its source.
 STRATEGIES: dict[str, Callable[[Beyond], RowMix]] = {
     "tile": tile,

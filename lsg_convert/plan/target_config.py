@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,15 +12,23 @@ from lsg_convert.plan.foreign_keys import without_foreign_keys
 
 
 def target_config(
-    config: dict[str, Any], family: Family, architecture: str, lsg: LSGOptions, max_len: int, dtype: str
+    config: dict[str, Any],
+    family: Family,
+    architecture: str,
+    lsg: LSGOptions,
+    max_len: int,
+    dtype: str,
+    rope: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The source's config with the LSG fields, our classes, a `model_type` of our own, and the new length.
+
+    rope: fields of the encoder's configuration that rotary positions of other frequencies change.
 
     Configurations inside it (a pair's) keep the library's: only our own code reads them.
     """
     target = _library_types(without_foreign_keys(config))
     target["model_type"] = family.lsg_model_type
-    target |= asdict(lsg)
+    target |= {f"lsg_{name}" if name in family.own_fields else name: value for name, value in asdict(lsg).items()}
     target["architectures"] = [family.lsg_class(architecture)]
     target["auto_map"] = family.auto_map()
     if target.get("tie_encoder_decoder"):
@@ -27,6 +36,7 @@ def target_config(
     encoder = target if family.config_part is None else target[family.config_part]
     # What a config that does not say means; 5.0.0 knows no default for some families, and ties nothing then.
     encoder.setdefault("tie_word_embeddings", True)
+    encoder.update(rope)
     encoder.update(family.settled(encoder))
     if family.positions_of(encoder):
         encoder[family.positions_field] = max_len + family.config_positions_offset(encoder)

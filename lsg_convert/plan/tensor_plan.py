@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from lsg_convert.families import Family
+from lsg_convert.families import Config, Family
 from lsg_convert.modeling.lsg_options import MAX_GLOBAL_TOKENS
 from lsg_convert.plan.layout import Layout
 from lsg_convert.plan.options import ConvertOptions
@@ -63,7 +63,7 @@ def plan_tensors(
     obsolete = {layout.name(name) for name in (*family.obsolete_tensors, *unused)}
     planned: list[TensorPlan] = []
     dropped: list[str] = []
-    for name, source in _tensors_to_write(checkpoint, family, layout).items():
+    for name, source in _renamed(_tensors_to_write(checkpoint, family, layout), config, family, layout).items():
         info = checkpoint.tensors[source]
         is_float = info.dtype in _BYTES
         dtype = cast if cast and is_float else info.dtype
@@ -87,6 +87,16 @@ def plan_tensors(
             shape = (config[family.num_heads],)
             planned.append(TensorPlan(layout.name(family.global_bias), "zeros", dtype, shape))
     return tuple(planned), tuple(dropped)
+
+
+def _renamed(written: dict[str, str], config: Config, family: Family, layout: Layout) -> dict[str, str]:
+    """The tensors under the names that they have in a folder of this family."""
+    of_base = layout.prefix
+    return {
+        (of_base if name.startswith(of_base) else "") + new: source
+        for name, source in written.items()
+        for new in family.names_here(name.removeprefix(of_base), config)
+    }
 
 
 def _tensors_to_write(checkpoint: Checkpoint, family: Family, layout: Layout) -> dict[str, str]:

@@ -133,6 +133,8 @@ class WithoutGlobals(ExactParity):
     name = "parity, without globals"
 
     def options(self, subject: Subject) -> dict[str, Any]:
+        if subject.other_positions:
+            raise NotRunError(subject.other_positions)
         return WITHOUT_GLOBALS
 
 

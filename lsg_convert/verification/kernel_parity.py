@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -62,11 +62,12 @@ class KernelParity(Check):
         layers = lsg_layers(model)
         if not layers:
             raise NotRunError("no layer of this model has LSG attention: its encoder is not part of it")
+        local_layers = subject.family.local_layers(subject.encoder_config)
         tolerance, worst, position, compared = subject.settings.tolerance, 0.0, "", 0
         batches = [*window_batches(subject), marked_batch(subject)]
         with subject.reporter.stage("Comparing attention", len(batches)) as advance:
             for batch in batches:
-                with compared_attention(layers, batch, subject.lsg) as differences:
+                with compared_attention(layers, batch, subject.lsg, local_layers) as differences:
                     encoder_states(model, batch)
                 for layer, value in differences.items():
                     compared += 1
@@ -143,15 +144,23 @@ def lsg_layers(model: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def compared_attention(layers: dict[str, Any], batch: Batch, options: LSGOptions) -> Iterator[dict[str, float]]:
-    """While this lasts, every layer's attention is computed by definition too; yields the largest differences."""
+def compared_attention(
+    layers: dict[str, Any], batch: Batch, options: LSGOptions, local_layers: Mapping[int, int] | None = None
+) -> Iterator[dict[str, float]]:
+    """While this lasts, every layer's attention is computed by definition too; yields the largest differences.
+
+    local_layers: layers that stay as the source has them, and how many tokens a token sees on each side there.
+    """
     differences: dict[str, float] = {}
     plan = wanted_plan(batch, options)
     shipped = {name: layer.attention for name, layer in layers.items()}
     for name, layer in layers.items():
-        layer.attention = _Compared(
-            name, shipped[name], plan._replace(half_window=_half_window(name, options)), differences
-        )
+        half_window = (local_layers or {}).get(_number(name))
+        if half_window is None:
+            wanted = plan._replace(half_window=_half_window(name, options))
+        else:
+            wanted = _local_plan(batch, plan, half_window)
+        layer.attention = _Compared(name, shipped[name], wanted, differences)
     try:
         yield differences
     finally:
@@ -163,8 +172,25 @@ def _half_window(layer: str, options: LSGOptions) -> int | None:
     """How many tokens on each side a token attends to, in the layer of this name."""
     if options.local_attention != "sliding":
         return None
-    windows, number = options.attention_window or (2 * options.block_size,), re.search(r"\d+", layer)
-    return windows[int(number[0]) if number and len(windows) > 1 else 0] // 2
+    windows = options.attention_window or (2 * options.block_size,)
+    return windows[_number(layer) if len(windows) > 1 else 0] // 2
+
+
+def _number(layer: str) -> int:
+    """The number of the layer of this name."""
+    found = re.search(r"\d+", layer)
+    return int(found[0]) if found else 0
+
+
+def _local_plan(batch: Batch, plan: WantedPlan, half_window: int) -> WantedPlan:
+    """A layer in which tokens see near tokens only, the opening token among them, whatever stands in for it."""
+    from torch.nn import functional
+
+    options = replace(plan.options, num_global_tokens=0, sparsity_type="none", automatic_globals="none")
+    tokens = batch.mask.bool()
+    length = -(-plan.num_tokens // options.block_size) * options.block_size
+    keep = functional.pad(tokens, (0, length - tokens.shape[1]), value=False)
+    return WantedPlan(options, keep, 0, length, half_window=half_window)
 
 
 def wanted_plan(batch: Batch, options: LSGOptions) -> WantedPlan:

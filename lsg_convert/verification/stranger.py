@@ -76,6 +76,8 @@ class Stranger(Check):
         if answer["lacking"]:
             measured += f" (but for what needs {', '.join(answer['lacking'])}, which is not installed)"
         values = {"max_abs": worst["value"], "texts": texts, "position": worst["where"]}
+        if subject.other_positions:
+            return Measurement(None, f"it loads, the card's code runs; {subject.other_positions}", values=values)
         return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else worst["where"], values)
 
 

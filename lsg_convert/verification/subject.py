@@ -13,6 +13,7 @@ from lsg_convert.common.files import printable
 from lsg_convert.common.progress import Reporter, SilentReporter
 from lsg_convert.folder.auxiliary_files import has_tokenizer
 from lsg_convert.modeling.lsg_options import SEPARATED
+from lsg_convert.plan.rotary import is_rescaled
 from lsg_convert.verification import loading
 from lsg_convert.verification.facts import Facts
 from lsg_convert.verification.inputs import Inputs, takes_targets
@@ -73,6 +74,13 @@ class Subject(Facts):
         """Why the source does not compute what the folder's model is to compute; None where it does."""
         if self.own_weights:
             return self.record.saved.sentence if self.record.saved else "its weights are its own"
+        return self.other_positions
+
+    @property
+    def other_positions(self) -> str | None:
+        """What tells positions from the source's at every length; None where nothing does."""
+        if is_rescaled(self.record.positions):
+            return f"its rotary positions are others than the source's (--positions {self.record.positions})"
         return None
 
     @cached_property

@@ -209,7 +209,7 @@ class TestHub:
 
     def test_no_weights_are_downloaded_for_what_cannot_be_converted(self, place: Path, hub: LoopbackHub) -> None:
         files = {path.name: path.read_bytes() for path in (place / "one").iterdir()}
-        files["config.json"] = json.dumps(json.loads(files["config.json"]) | {"model_type": "modernbert"}).encode()
+        files["config.json"] = json.dumps(json.loads(files["config.json"]) | {"model_type": "nomic_bert"}).encode()
         hub.add("me/modern", files)
         done = lsg_convert("me/modern", cwd=place, **hub.environment(place / "cache"))
         assert done.code == 2 and "already reaches far" in done.stderr

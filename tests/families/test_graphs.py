@@ -58,9 +58,11 @@ def test_exported_once_it_is_right_for_every_length_and_batch(pair: MakePair, ki
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("case", ["t5", "mpnet", "bart", "deberta", "deberta-v2"])
+@pytest.mark.parametrize("case", ["t5", "mpnet", "bart", "deberta", "deberta-v2", "modernbert", "esm"])
 def test_other_styles(pair: MakePair, case: str) -> None:
-    """A bias by distance, with and without positions of globals; an encoder that serves a decoder; terms by content."""
+    """A bias by distance, with and without positions of globals; an encoder that serves a decoder; terms by content;
+    rotary positions, and layers that see near tokens only.
+    """
     made = pair(case, "T5EncoderModel" if case == "t5" else FAMILIES[case].base_class)
     model = made.converted.get_encoder() if case == "bart" else made.converted
     graph = exported(model, made, strict=case == "t5")
@@ -81,7 +83,7 @@ def test_compiled_it_is_one_graph_for_twelve_lengths(pair: MakePair) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("case", [("bert", "BertModel"), ("t5", "T5EncoderModel")])
+@pytest.mark.parametrize("case", [("bert", "BertModel"), ("t5", "T5EncoderModel"), ("modernbert", "ModernBertModel")])
 def test_no_tensor_is_quadratic_in_the_length(pair: MakePair, case: tuple[str, str]) -> None:
     made = pair(*case)
     graph = exported(made.load(block_size=8, sparse_block_size=8), made, strict=False)

@@ -15,6 +15,7 @@ import typer.main
 from lsg_convert.cli.app import build_app
 from lsg_convert.plan.options import ConvertKeywords, ConvertOptions
 from lsg_convert.plan.positions import STRATEGIES, Positions
+from lsg_convert.plan.rotary import ROPE_CHOICES
 
 ROOT = Path(__file__).resolve().parents[2]
 SOUND = 'from lsg_convert import convert\nconvert("x", block_size=3, output="y", dtype="float16", dry_run=True)\n'
@@ -54,7 +55,7 @@ def test_keywords_are_the_fields() -> None:
 
 
 def test_positions_are_the_strategies() -> None:
-    assert get_args(Positions) == tuple(STRATEGIES)
+    assert get_args(Positions) == (*STRATEGIES, *ROPE_CHOICES)
 
 
 @pytest.mark.parametrize(("command", "omitted"), [("convert", set()), ("inspect", {"output", "force"})])

@@ -17,7 +17,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"model_type": "gpt2"}, "decoder only"),
     ({"model_type": "llama"}, "decoder only"),
     ({"model_type": "qwen3"}, "decoder only"),
-    ({"model_type": "modernbert"}, "already reaches far"),
+    ({"model_type": "nomic_bert"}, "already reaches far"),
     ({"model_type": "longt5"}, "already reaches far"),
     ({"model_type": "vit"}, "not a text encoder"),
     ({"model_type": "whisper"}, "not a text encoder"),
