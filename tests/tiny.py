@@ -134,6 +134,7 @@ FAMILIES: dict[str, TinyFamily] = {
         {**_DEBERTA, "position_buckets": 12, "max_relative_positions": 40, "share_att_key": True,
          "norm_rel_ebd": "layer_norm", "conv_kernel_size": 3, "conv_act": "gelu"},
     ),
+    "megatron-bert": TinyFamily("bert", "MegatronBertForMaskedLM", _ENCODER),
 }  # fmt: skip
 
 

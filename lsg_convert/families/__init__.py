@@ -24,6 +24,7 @@ from . import (
     m2m_100,
     marian,
     mbart,
+    megatron_bert,
     mpnet,
     mt5,
     pegasus,
@@ -68,6 +69,7 @@ _MODULES = (
     bigbird_pegasus,
     deberta_v2,
     deberta,
+    megatron_bert,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}
