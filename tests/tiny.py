@@ -135,6 +135,10 @@ FAMILIES: dict[str, TinyFamily] = {
          "norm_rel_ebd": "layer_norm", "conv_kernel_size": 3, "conv_act": "gelu"},
     ),
     "megatron-bert": TinyFamily("bert", "MegatronBertForMaskedLM", _ENCODER),
+    "rembert": TinyFamily(
+        "rembert", "RemBertForMaskedLM",
+        {**_ENCODER, "input_embedding_size": 16, "output_embedding_size": 24, "tie_word_embeddings": False},
+    ),
 }  # fmt: skip
 
 

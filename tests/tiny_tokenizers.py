@@ -79,6 +79,11 @@ LAYOUTS: dict[str, Layout] = {
         {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "[CLS]", "eos": "[SEP]"},
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", {"do_lower_case": True}, lowercase=True,
     ),
+    "rembert": Layout(
+        "unigram", "RemBertTokenizer", ("<pad>", "</s>", "<unk>", "[CLS]", "[SEP]", "[MASK]"), (),
+        {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "[CLS]", "eos": "[SEP]"},
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1",
+    ),
     "big_bird": Layout(
         "unigram", "BigBirdTokenizer", ("<pad>", "</s>", "<s>", "[SEP]", "[CLS]", "[MASK]", "<unk>"), (),
         {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "<s>", "eos": "</s>"},

@@ -29,6 +29,7 @@ from . import (
     mt5,
     pegasus,
     plbart,
+    rembert,
     roberta,
     roberta_prelayernorm,
     t5,
@@ -70,6 +71,7 @@ _MODULES = (
     deberta_v2,
     deberta,
     megatron_bert,
+    rembert,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}
