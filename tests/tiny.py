@@ -139,6 +139,10 @@ FAMILIES: dict[str, TinyFamily] = {
         "rembert", "RemBertForMaskedLM",
         {**_ENCODER, "input_embedding_size": 16, "output_embedding_size": 24, "tie_word_embeddings": False},
     ),
+    "xmod": TinyFamily(
+        "xlm-roberta", "XmodForMaskedLM",
+        {**_ROBERTA, "languages": ["en_XX", "de_DE", "fr_XX"], "default_language": "de_DE"}, position_offset=2,
+    ),
 }  # fmt: skip
 
 

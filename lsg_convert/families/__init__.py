@@ -36,6 +36,7 @@ from . import (
     umt5,
     xlm_roberta,
     xlm_roberta_xl,
+    xmod,
 )
 from .family import Config, Family, Head, PositionTable, dense_model_type, library_model_type
 
@@ -72,6 +73,7 @@ _MODULES = (
     deberta,
     megatron_bert,
     rembert,
+    xmod,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}
