@@ -97,6 +97,13 @@ LAYOUTS: dict[str, Layout] = {
         "unigram", "DebertaV2Tokenizer", ("[PAD]", "[CLS]", "[SEP]", "[UNK]"), ("[MASK]",), _BERT_ROLES,
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", {"do_lower_case": False},
     ),
+    # XLM's own class, in Python, needs a further package; a fast one frames texts as it does.
+    "xlm": Layout(
+        "bpe", "PreTrainedTokenizerFast",
+        ("<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))), (),
+        {"bos": "<s>", "unk": "<unk>", "sep": "</s>", "pad": "<pad>", "cls": "</s>", "mask": "<special1>"},
+        "<s> $A </s>", "<s> $A </s> $B:1 </s>:1",
+    ),
     "mbart": Layout(
         "unigram", "MBartTokenizer", _BART_FIRST, (*_LANGUAGES, "<mask>"), _BART_ROLES,
         "$A </s> en_XX", "$A $B </s> en_XX", {"src_lang": "en_XX", "tgt_lang": "ro_RO"},

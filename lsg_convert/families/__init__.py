@@ -19,6 +19,7 @@ from . import (
     electra,
     encoder_decoder,
     ernie,
+    flaubert,
     led,
     longformer,
     m2m_100,
@@ -34,6 +35,7 @@ from . import (
     roberta_prelayernorm,
     t5,
     umt5,
+    xlm,
     xlm_roberta,
     xlm_roberta_xl,
     xmod,
@@ -74,6 +76,8 @@ _MODULES = (
     megatron_bert,
     rembert,
     xmod,
+    flaubert,
+    xlm,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}

@@ -23,6 +23,7 @@ class PositionTable:
     """A position table: its tensor (below the base model's prefix) and the rows before position 0.
 
     A table of sinusoids names its formula in `positions.SINUSOIDS`; a checkpoint may lack it, the library computes it.
+    Where the config decides whether it holds sinusoids, `is_sinusoidal` says so.
     One that a model of this configuration does not use may be in its checkpoint all the same.
     """
 
@@ -30,6 +31,16 @@ class PositionTable:
     offset: Callable[[Config], int] = lambda config: 0
     sinusoid: str | None = None
     is_used: Callable[[Config], bool] | None = None  # None: always
+    is_sinusoidal: Callable[[Config], bool] | None = None  # None: where there is a formula
+
+    @property
+    def kind(self) -> str:
+        """What it holds in models of most configurations."""
+        return "sinusoids" if self.sinusoid and self.is_sinusoidal is None else "learned"
+
+    def formula(self, config: Config) -> str | None:
+        """The formula of the sinusoids that a model of this configuration has; None where its rows are learned."""
+        return self.sinusoid if self.is_sinusoidal is None or self.is_sinusoidal(config) else None
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _likely_architecture(checkpoint: Checkpoint) -> str | None:
     for prefix in ("{}.", ""):
         for family in FAMILIES.values():
             base = prefix.format(family.base_prefix)
-            needed = [table.tensor for table in family.positions if table.sinusoid is None and not table.is_used]
+            needed = [table.tensor for table in family.positions if table.kind != "sinusoids" and not table.is_used]
             tables = [[base + name] for name in needed] + [[base + name for name in family.word_embeddings]]
             if all(any(name in checkpoint.tensors for name in names) for names in tables):
                 return _architecture_of_tensors(checkpoint, family)
