@@ -71,13 +71,22 @@ def test_rows_of_several_languages(pair: MakePair, unpadded: bool) -> None:
 @torch.no_grad()
 def test_which_language(pair: MakePair) -> None:
     """That of the configuration, which a user may change; without one, the user is told what to do."""
-    made = xmod(pair, default_language=None)
+    made = xmod(pair)
     model, inputs = made.load(), made.inputs(20)
+    model.config.default_language = None
     with pytest.raises(ValueError, match="set_default_language"):
         model(**inputs)
     expected = made.source(**inputs, lang_ids=torch.tensor([2, 2]))
     model.set_default_language("fr_XX")
     assert_same(model(**inputs), expected)
+
+
+@pytest.mark.parametrize("language", [None, "xx_XX"])
+def test_a_source_without_a_language_is_refused(tmp_path: Path, language: str | None) -> None:
+    source = make_checkpoint("xmod", None, tmp_path / "source", default_language=language)
+    with pytest.raises(RequestError, match="no language that is read by default.*en_XX, de_DE, fr_XX") as caught:
+        convert(source, output=tmp_path / "out")
+    assert "default_language" in str(caught.value.hint)
 
 
 @torch.no_grad()
