@@ -84,7 +84,7 @@ def test_which_language(pair: MakePair) -> None:
 @pytest.mark.parametrize("language", [None, "xx_XX"])
 def test_a_source_without_a_language_is_refused(tmp_path: Path, language: str | None) -> None:
     source = make_checkpoint("xmod", None, tmp_path / "source", default_language=language)
-    with pytest.raises(RequestError, match="no language that is read by default.*en_XX, de_DE, fr_XX") as caught:
+    with pytest.raises(RequestError, match=r"no language that is read by default.*en_XX, de_DE, fr_XX") as caught:
         convert(source, output=tmp_path / "out")
     assert "default_language" in str(caught.value.hint)
 
