@@ -83,6 +83,7 @@ class Family:
     tied_head_tensors: tuple[str, ...] = ()
     always_tied: tuple[str, ...] = ()  # the word embeddings under other names, whatever the config says of ties
     former_heads: Mapping[str, str] = field(default_factory=dict)  # names that old configs have, and today's
+    former_fields: Mapping[str, str] = field(default_factory=dict)  # the same of the config's fields
     word_scale: Callable[[Config], float] = field(default=lambda config: 1.0)
     # An encoder inside another model: where its configuration lies in the other's, and its own family.
     config_part: str | None = None

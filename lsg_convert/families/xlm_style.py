@@ -42,5 +42,6 @@ def xlm_family(model_type: str, title: str, example: str, class_prefix: str) -> 
         hidden_size="emb_dim",
         num_heads="n_heads",
         first_token_roles=("bos", "cls"),  # the tokenizers' cls is </s>, and inputs open with <s>
+        former_fields={"n_words": "vocab_size"},
         obstacle=_obstacle,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,19 @@ def test_norms_first(pair: MakePair) -> None:
     for attention in model.attentions:  # watched, so that layers run whole
         attention.register_forward_hook(lambda *_: None)
     assert_same({"last": model(**long).last_hidden_state}, {"last": whole})
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("model_type", "architecture"), XLM_STYLE)
+def test_a_config_of_2019(tmp_path: Path, model_type: str, architecture: str) -> None:
+    """Which names the number of words otherwise."""
+    source = make_checkpoint(model_type, architecture, tmp_path / "source", max_positions=SOURCE_LENGTH)
+    file = source / "config.json"
+    config = json.loads(file.read_text())
+    config["n_words"] = config.pop("vocab_size")
+    file.write_text(json.dumps(config))
+    result = convert(source, output=tmp_path / "out", **OPTIONS)
+    assert result.record.verification.passed
 
 
 def test_layers_that_are_dropped(pair: MakePair) -> None:
