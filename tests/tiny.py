@@ -48,6 +48,7 @@ _DEBERTA = {
     **_ENCODER, "type_vocab_size": 0, "relative_attention": True, "position_biased_input": False,
     "pos_att_type": ["p2c", "c2p"], "max_relative_positions": -1, "pooler_hidden_size": 32,
 }  # fmt: skip
+_XLM = {"emb_dim": 32, "n_layers": 2, "n_heads": 4, "num_labels": 3, **_TIED}
 # Dense up to 36 tokens.
 _END_BLOCKS = {"block_size": 4, "num_random_blocks": 2}
 _OWN_BLOCKS = {"block_size": None}
@@ -145,6 +146,17 @@ FAMILIES: dict[str, TinyFamily] = {
         {**{name: value for name, value in _ENCODER.items() if name != "type_vocab_size"},
          "position_embedding_type": "rotary", "token_dropout": True, "emb_layer_norm_before": False,
          "mask_token_id": 4},
+    ),
+    "megatron-bert": TinyFamily("bert", "MegatronBertForMaskedLM", _ENCODER),
+    "rembert": TinyFamily(
+        "rembert", "RemBertForMaskedLM",
+        {**_ENCODER, "input_embedding_size": 16, "output_embedding_size": 24, "tie_word_embeddings": False},
+    ),
+    "flaubert": TinyFamily("xlm", "FlaubertWithLMHeadModel", _XLM),
+    "xlm": TinyFamily("xlm", "XLMWithLMHeadModel", {**_XLM, "n_langs": 3}),
+    "xmod": TinyFamily(
+        "xlm-roberta", "XmodForMaskedLM",
+        {**_ROBERTA, "languages": ["en_XX", "de_DE", "fr_XX"], "default_language": "de_DE"}, position_offset=2,
     ),
 }  # fmt: skip
 

@@ -79,6 +79,11 @@ LAYOUTS: dict[str, Layout] = {
         {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "[CLS]", "eos": "[SEP]"},
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", {"do_lower_case": True}, lowercase=True,
     ),
+    "rembert": Layout(
+        "unigram", "RemBertTokenizer", ("<pad>", "</s>", "<unk>", "[CLS]", "[SEP]", "[MASK]"), (),
+        {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "[CLS]", "eos": "[SEP]"},
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1",
+    ),
     "big_bird": Layout(
         "unigram", "BigBirdTokenizer", ("<pad>", "</s>", "<s>", "[SEP]", "[CLS]", "[MASK]", "<unk>"), (),
         {**_BERT_ROLES, "pad": "<pad>", "unk": "<unk>", "bos": "<s>", "eos": "</s>"},
@@ -103,6 +108,13 @@ LAYOUTS: dict[str, Layout] = {
               if chr(code).isalpha() or chr(code) in ".,-"),
         {"cls": "<cls>", "pad": "<pad>", "eos": "<eos>", "unk": "<unk>", "mask": "<mask>"},
         "<cls> $A <eos>", "<cls> $A <eos> $B <eos>",
+    ),
+    # XLM's own class, in Python, needs a further package; a fast one frames texts as it does.
+    "xlm": Layout(
+        "bpe", "PreTrainedTokenizerFast",
+        ("<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))), (),
+        {"bos": "<s>", "unk": "<unk>", "sep": "</s>", "pad": "<pad>", "cls": "</s>", "mask": "<special1>"},
+        "<s> $A </s>", "<s> $A </s> $B:1 </s>:1",
     ),
     "mbart": Layout(
         "unigram", "MBartTokenizer", _BART_FIRST, (*_LANGUAGES, "<mask>"), _BART_ROLES,

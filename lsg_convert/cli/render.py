@@ -200,7 +200,7 @@ def family_as_dict(family: Any) -> dict[str, Any]:
     """Return what `families` shows of one family."""
     from lsg_convert.plan.options import MAX_MAX_LEN
 
-    kinds = {"sinusoids" if table.sinusoid else "learned" for table in family.positions if table.is_used is None}
+    kinds = {table.kind for table in family.positions if table.is_used is None}
     return {
         "model_type": family.model_type,
         "title": family.title,

@@ -20,22 +20,27 @@ from . import (
     encoder_decoder,
     ernie,
     esm,
+    flaubert,
     led,
     longformer,
     m2m_100,
     marian,
     mbart,
+    megatron_bert,
     modernbert,
     mpnet,
     mt5,
     pegasus,
     plbart,
+    rembert,
     roberta,
     roberta_prelayernorm,
     t5,
     umt5,
+    xlm,
     xlm_roberta,
     xlm_roberta_xl,
+    xmod,
 )
 from .family import Config, Family, Head, PositionTable, dense_model_type, library_model_type
 
@@ -72,6 +77,11 @@ _MODULES = (
     deberta,
     modernbert,
     esm,
+    megatron_bert,
+    rembert,
+    xmod,
+    flaubert,
+    xlm,
 )
 
 FAMILIES: dict[str, Family] = {module.FAMILY.model_type: module.FAMILY for module in _MODULES}

@@ -53,8 +53,8 @@ def encoder_family(
     )
 
 
-def bert_style_heads(class_prefix: str, causal_head: str) -> dict[str, Head]:
-    """BERT's heads under another family's name."""
+def bert_style_heads(class_prefix: str, causal_head: str, without: tuple[str, ...] = ()) -> dict[str, Head]:
+    """BERT's heads under another family's name, less those that it lacks."""
     masked, sentence = "cls.predictions.", "cls.seq_relationship."
     heads = {
         "Model": Head("AutoModel"),
@@ -67,7 +67,7 @@ def bert_style_heads(class_prefix: str, causal_head: str) -> dict[str, Head]:
         "ForMultipleChoice": Head("AutoModelForMultipleChoice", ("classifier.",)),
         causal_head: Head("AutoModelForCausalLM", (masked,)),
     }
-    return {f"{class_prefix}{name}": head for name, head in heads.items()}
+    return {f"{class_prefix}{name}": head for name, head in heads.items() if name not in without}
 
 
 def roberta_style_family(

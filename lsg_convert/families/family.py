@@ -23,6 +23,7 @@ class PositionTable:
     """A position table: its tensor (below the base model's prefix) and the rows before position 0.
 
     A table of sinusoids names its formula in `positions.SINUSOIDS`; a checkpoint may lack it, the library computes it.
+    Where the config decides whether it holds sinusoids, `is_sinusoidal` says so.
     One that a model of this configuration does not use may be in its checkpoint all the same.
     """
 
@@ -30,6 +31,16 @@ class PositionTable:
     offset: Callable[[Config], int] = lambda config: 0
     sinusoid: str | None = None
     is_used: Callable[[Config], bool] | None = None  # None: always
+    is_sinusoidal: Callable[[Config], bool] | None = None  # None: where there is a formula
+
+    @property
+    def kind(self) -> str:
+        """What it holds in models of most configurations."""
+        return "sinusoids" if self.sinusoid and self.is_sinusoidal is None else "learned"
+
+    def formula(self, config: Config) -> str | None:
+        """The formula of the sinusoids that a model of this configuration has; None where its rows are learned."""
+        return self.sinusoid if self.is_sinusoidal is None or self.is_sinusoidal(config) else None
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,7 @@ class Family:
     tied_head_tensors: tuple[str, ...] = ()
     always_tied: tuple[str, ...] = ()  # the word embeddings under other names, whatever the config says of ties
     former_heads: Mapping[str, str] = field(default_factory=dict)  # names that old configs have, and today's
+    former_fields: Mapping[str, str] = field(default_factory=dict)  # the same of the config's fields
     word_scale: Callable[[Config], float] = field(default=lambda config: 1.0)
     # An encoder inside another model: where its configuration lies in the other's, and its own family.
     config_part: str | None = None

@@ -174,7 +174,8 @@ def _positions(checkpoint: Checkpoint, plan: Plan, width: int) -> numpy.ndarray 
     if not tables:
         return None
     table, offset = tables[0], tables[0].offset(config)
-    if table.sinusoid is not None:
-        return sinusoids(table.sinusoid, offset, offset + plan.max_len, width)
+    formula = table.formula(config)
+    if formula is not None:
+        return sinusoids(formula, offset, offset + plan.max_len, width)
     positions = _float_rows(checkpoint, plan.layout.name(table.tensor))[offset:]
     return numpy.concatenate([positions, plan.rows_beyond(len(positions)).of(positions)])[: plan.max_len]

@@ -37,13 +37,14 @@ class LSGBertStyleModel(LSGEncoder):
     embedding_dropout = "embeddings.dropout"
     attention_projections: tuple[str, ...] = ("query", "key", "value")  # and the output's, where it lies beside them
     further_embedding_inputs: tuple[str, ...] = ()  # what the embeddings take beside the usual arguments
+    further_layer_inputs: tuple[str, ...] = ()  # what `encoder_layers` takes
     can_decode = True  # whether the library's model knows is_decoder
     has_token_types = True  # else token_type_ids are ignored
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
         self.add_global_embeddings(self.get_input_embeddings().embedding_dim)
-        if self.is_decoder():
+        if self.decodes():
             logger.warning_once(
                 f"{type(self).__name__} with is_decoder=True: attention is dense and causal, as in the library's; "
                 "LSG attention and its global tokens serve the bidirectional encoder (is_decoder=False)."
@@ -52,7 +53,7 @@ class LSGBertStyleModel(LSGEncoder):
             self.make_layers_lsg()
         self.post_init()
 
-    def is_decoder(self) -> bool:
+    def decodes(self) -> bool:
         """Whether the model is to be the library's own, dense and causal."""
         return self.can_decode and self.config.is_decoder
 
@@ -102,7 +103,7 @@ class LSGBertStyleModel(LSGEncoder):
         if not self.has_token_types:
             # The library's models ignore them too, from 5.0 on: some tokenizers return them unasked.
             del embedding_inputs["token_type_ids"]
-        if self.is_decoder():
+        if self.decodes():
             if marked_tokens(attention_mask) is not None:
                 raise ValueError("global_attention_mask: a decoder looks back only, no token is global; leave it out.")
             return super().forward(
@@ -115,6 +116,7 @@ class LSGBertStyleModel(LSGEncoder):
             )
         refuse_attentions(output_attentions, self.config)
         refuse_head_mask(kwargs)
+        layers = self.encoder_layers(**{name: kwargs.get(name) for name in self.further_layer_inputs})
         num_tokens = require_one_input(input_ids, inputs_embeds).shape[1]
         if has_rule(self.options):
             attention_mask = with_automatic_globals(self.options, attention_mask, input_ids, inputs_embeds)
@@ -124,7 +126,7 @@ class LSGBertStyleModel(LSGEncoder):
         opening = opening_rows(self.options, attention_mask, input_ids, *others)
         embeddings = self.embed(**embedding_inputs)
         further = (output_hidden_states, num_tokens, opening, position_ids)
-        encoded = self.encode(embeddings, attention_mask, self.encoder_layers(), *further)
+        encoded = self.encode(embeddings, attention_mask, layers, *further)
         return format_output(self.pool(encoded), self.config, return_dict)
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:

@@ -100,7 +100,7 @@ class EndBlocksEncoder:
     self_attention = LSGEndBlocksSelfAttention
     attention_plan = EndBlocksPlan
 
-    def is_decoder(self) -> bool:
+    def decodes(self) -> bool:
         """Whether the model is to be the library's own, dense and causal."""
         return bool(getattr(self.config, "is_decoder", False))
 
@@ -115,7 +115,7 @@ class EndBlocksEncoder:
         Raises:
             ValueError: it is an encoder, which would be left without LSG attention.
         """
-        if not self.is_decoder():
+        if not self.decodes():
             raise ValueError(
                 f"set_attention_type({value!r}): here each input's length decides. For another attention load the "
                 'model with other options, such as automatic_globals="none".'

@@ -35,7 +35,7 @@ class LSGBigBirdModel(EndBlocksEncoder, LSGBertStyleModel, BigBirdModel):
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
-        if self.is_decoder():
+        if self.decodes():
             self.attend_fully()  # a decoder's blocks would look both ways
 
     def make_layers_lsg(self) -> None:

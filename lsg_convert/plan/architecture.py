@@ -7,7 +7,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import parse_json_object, printable, read_json_object, read_limited, safe_file
-from lsg_convert.families import FAMILIES, PAIRS, Family
+from lsg_convert.families import FAMILIES, PAIRS, Family, family_of
 from lsg_convert.sources.checkpoint import Checkpoint
 
 SENTENCE_MODULES = "modules.json"
@@ -17,7 +17,7 @@ _EMBEDS = (None, "feature-extraction")  # a sentence encoder's task; others brin
 
 
 def with_model_type(checkpoint: Checkpoint, asked: str | None) -> tuple[Checkpoint, list[str]]:
-    """The checkpoint with the `model_type` that its config lacks, as those of 2019 do, and what was assumed.
+    """The checkpoint with what its config lacks or calls otherwise, as those of 2019 do, and what was assumed.
 
     The architecture that was asked for says which it is.
 
@@ -26,7 +26,7 @@ def with_model_type(checkpoint: Checkpoint, asked: str | None) -> tuple[Checkpoi
     """
     config = checkpoint.config
     if config.get("model_type") is not None:
-        return checkpoint, []
+        return _with_todays_fields(checkpoint), []
     if asked is None:
         likely = _likely_architecture(checkpoint)
         raise RequestError(
@@ -47,6 +47,14 @@ def with_model_type(checkpoint: Checkpoint, asked: str | None) -> tuple[Checkpoi
     model_type = family.model_type.partition("/")[0]
     assumed = f"config.json names no model_type: {model_type!r} was assumed, since --architecture {name} was given"
     return replace(checkpoint, config={**config, "model_type": model_type}), [assumed]
+
+
+def _with_todays_fields(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with fields that old configs call otherwise under today's names too."""
+    config, family = checkpoint.config, family_of(checkpoint.config)
+    names = family.former_fields.items() if family is not None else ()
+    renamed = {today: config[former] for former, today in names if former in config and today not in config}
+    return replace(checkpoint, config={**config, **renamed}) if renamed else checkpoint
 
 
 def choose_architecture(checkpoint: Checkpoint, family: Family, asked: str | None) -> tuple[str, list[str]]:
@@ -87,7 +95,7 @@ def _likely_architecture(checkpoint: Checkpoint) -> str | None:
     for prefix in ("{}.", ""):
         for family in FAMILIES.values():
             base = prefix.format(family.base_prefix)
-            needed = [table.tensor for table in family.positions if table.sinusoid is None and not table.is_used]
+            needed = [table.tensor for table in family.positions if table.kind != "sinusoids" and not table.is_used]
             tables = [[base + name] for name in needed] + [[base + name for name in family.word_embeddings]]
             if all(any(name in checkpoint.tensors for name in names) for names in tables):
                 return _architecture_of_tensors(checkpoint, family)

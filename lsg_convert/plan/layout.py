@@ -121,7 +121,7 @@ def _source_lengths(
         name = layout.name(table.tensor)
         expected = limit - family.config_positions_offset(config)
         if name not in checkpoint.tensors:
-            if table.sinusoid is None:
+            if table.formula(config) is None:
                 complaints.append(f"{name} is missing")
             lengths.append(expected)
             continue

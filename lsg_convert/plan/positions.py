@@ -122,10 +122,20 @@ def by_half_width(rows: torch.Tensor, width: int) -> torch.Tensor:
     return torch.nn.functional.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, width % 2))
 
 
+def interleaved(rows: torch.Tensor, width: int) -> torch.Tensor:
+    """Sines and cosines by turns, of row · 10000^(−2i/width), as XLM has them."""
+    import torch
+
+    index = torch.arange((width + 1) // 2, dtype=torch.float64)
+    angles = rows.double()[:, None] / torch.pow(10000, 2 * index / width)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :width].float()
+
+
 # Rows of the table (those before position 0 counted) and its width → sinusoids [n, width].
 SINUSOIDS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     "by_width": by_width,
     "by_half_width": by_half_width,
+    "interleaved": interleaved,
 }
 
 Positions = Literal[

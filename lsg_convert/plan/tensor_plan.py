@@ -71,7 +71,7 @@ def plan_tensors(
             dropped.append(name)
         elif name in tables and info.shape[0] - (offset := tables[name].offset(config)) < max_len:
             shape, length = (offset + max_len, *info.shape[1:]), info.shape[0] - offset
-            sinusoid = tables[name].sinusoid
+            sinusoid = tables[name].formula(config)
             action: Action = "extend" if sinusoid is None else "compute"
             planned.append(TensorPlan(name, action, dtype, shape, source, offset, length, sinusoid))
         elif name == layout.global_embeddings and options.global_init is not None:

@@ -56,6 +56,6 @@ def first_token(subject: Subject, token: int) -> FirstToken:
         name, row = plan.layout.name(table.tensor), table.offset(config)
         if name in source.tensors:
             position = source.read(name)[row].float()
-        elif table.sinusoid is not None:
-            position = SINUSOIDS[table.sinusoid](torch.tensor([row]), len(word))[0]
+        elif (formula := table.formula(config)) is not None:
+            position = SINUSOIDS[formula](torch.tensor([row]), len(word))[0]
     return FirstToken(word, plan.family.word_scale(config), position, types)

@@ -209,9 +209,9 @@ class TestHub:
 
     def test_no_weights_are_downloaded_for_what_cannot_be_converted(self, place: Path, hub: LoopbackHub) -> None:
         files = {path.name: path.read_bytes() for path in (place / "one").iterdir()}
-        files["config.json"] = json.dumps(json.loads(files["config.json"]) | {"model_type": "nomic_bert"}).encode()
-        hub.add("me/modern", files)
-        done = lsg_convert("me/modern", cwd=place, **hub.environment(place / "cache"))
+        files["config.json"] = json.dumps(json.loads(files["config.json"]) | {"model_type": "longt5"}).encode()
+        hub.add("me/long", files)
+        done = lsg_convert("me/long", cwd=place, **hub.environment(place / "cache"))
         assert done.code == 2 and "already reaches far" in done.stderr
         assert not hub.requests("GET", "model.safetensors")
 

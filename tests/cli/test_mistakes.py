@@ -41,7 +41,7 @@ MISTAKES: dict[str, tuple[int, tuple[str, ...]]] = {
     "funnel-base": (2, ("'funnel-base' cannot be converted", "as LSG blocks do")),
     "gpt2": (2, ("a decoder only",)),
     "Llama-3.1-8B": (2, ("a decoder only",)),
-    "ModernBERT-base": (2, ("already reaches far",)),
+    "long-t5-tglobal-base": (2, ("already reaches far",)),
     "https://huggingface.co/datasets/squad": (2, ("that of a data set, not of a model",)),
     "https://huggingface.co/": (2, ("that of the Hub itself",)),
     "https://example.org/me/bert": (2, ("example.org is not the Hub", "give its folder")),

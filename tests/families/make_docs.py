@@ -78,7 +78,7 @@ def families_table() -> str:
     for family in listed_families():
         heads = [head.auto_class.removeprefix("AutoModel").removeprefix("For") for head in family.heads.values()]
         always = (position for position in family.positions if position.is_used is None)
-        kinds = sorted({"sinusoids" if position.sinusoid else "learned" for position in always})
+        kinds = sorted({position.kind for position in always})
         relative = family.global_bias or any(position.is_used for position in family.positions)
         kinds += ["rotary"] if family.rotary else ["relative"] if relative else []
         first = "global 0" if family.global_stands_in else "kept"

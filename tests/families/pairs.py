@@ -129,7 +129,7 @@ class Pair:
 def make_pair(model_type: str, architecture: str, folder: Path, **options: Any) -> Pair:
     """Make a source and convert it at defaults; `options` are the source's, as in `make_checkpoint`."""
     family = FAMILIES[model_type]
-    if architecture.endswith(("QuestionAnswering", "PreTraining")):
+    if "QuestionAnswering" in architecture or architecture.endswith("PreTraining"):
         options["num_labels"] = 2
     # A decoder alone has nothing to convert: it is loaded from the folder of the whole model.
     alone = family.is_seq2seq and architecture.endswith("CausalLM")

@@ -74,6 +74,28 @@ def test_every_way_is_tried(pair: MakePair, model_type: str, architecture: str) 
     assert made.plan.notes == () or not made.plan.global_is_bos
 
 
+# DeBERTa-v3 with CamemBERT's or a WordPiece tokenizer, and RoBERTa with the latter, as other French models are.
+BORROWED = [
+    ("deberta-v2", "DebertaV2ForMaskedLM", "camembert"),
+    ("deberta-v2", "DebertaV2ForMaskedLM", "bert"),
+    ("roberta", "RobertaForMaskedLM", "bert"),
+]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("model_type", "architecture", "layout"), BORROWED)
+def test_the_tokenizer_may_be_another_familys(pair: MakePair, model_type: str, architecture: str, layout: str) -> None:
+    made = pair(model_type, architecture, tokenizer=layout)
+    assert made.converted.config.num_global_tokens == 1
+    assert made.converted.config.opening_token_id == made.tokenizer.cls_token_id
+    for way in WAYS:
+        inputs = tokenize(made, (DENSE_LIMIT, 9), way)
+        mask(inputs, way, 0)
+        if model_type == "roberta":
+            inputs.pop("token_type_ids", None)  # of which RoBERTa has one
+        assert_same(made.converted(**inputs), made.source(**inputs))
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("padding_side", ["left", "right"])
 def test_beams_keep_what_their_rows_decided(pair: MakePair, padding_side: str) -> None:

@@ -201,14 +201,13 @@ def test_first_global_is_the_first_token(pair: MakePair, model_type: str) -> Non
     encoder = made.load_source()
     encoder = encoder.get_encoder() if made.family.is_seq2seq else getattr(encoder, made.family.base_prefix, encoder)
     summed = []
-    places = ("embeddings.LayerNorm", "embeddings.dropout", "layernorm_embedding", "layers.0")
+    places = ("embeddings.LayerNorm", "embeddings.dropout", "layernorm_embedding", "layer_norm_emb", "layers.0")
     modules = dict(encoder.named_modules())
     for place in places:  # whichever is run first
         if place in modules:
             modules[place].register_forward_pre_hook(lambda _, inputs: summed.append(inputs[0]))
-    first = made.tokenizer.cls_token_id
-    first = first if first is not None else made.tokenizer.bos_token_id
-    first = first if first is not None else made.tokenizer.eos_token_id
+    roles = (getattr(made.tokenizer, f"{role}_token_id", None) for role in made.family.first_token_roles)
+    first = next(token for token in roles if token is not None)
     encoder(input_ids=torch.tensor([[first, first]]))
     ours = made.load().state_dict()[made.plan.layout.global_embeddings]
     assert (ours[0] - summed[0][0, 0]).abs().max() <= TOLERANCE

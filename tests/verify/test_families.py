@@ -27,7 +27,7 @@ HEADS = [
     ("t5", "T5EncoderModel"),
 ]
 MEASURED = {"drift", "drift by position", "loss"}  # nothing says what would be too much
-LANGUAGE_MODELS = ("ForMaskedLM", "ForConditionalGeneration", "MTModel")
+LANGUAGE_MODELS = ("ForMaskedLM", "ForConditionalGeneration", "MTModel", "WithLMHeadModel")
 
 
 def test_the_table_covers_every_family() -> None:
