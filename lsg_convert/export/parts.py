@@ -57,8 +57,8 @@ class Texts:
         shape = (batch, 3, length) if self.has_choices else (batch, length)
         count = math.prod(shape)
         rounds = -(-count // self.vocabulary)
-        drawn = [torch.randperm(self.vocabulary, generator=generator) for _ in range(rounds)]
-        ids = torch.cat(drawn)[:count].view(shape)
+        # In the same order, so that equal words are as far from each other as they can be.
+        ids = torch.randperm(self.vocabulary, generator=generator).repeat(rounds)[:count].view(shape)
         if self.opening is not None:
             ids[:2, ..., 0] = self.opening
         mask = torch.ones_like(ids)

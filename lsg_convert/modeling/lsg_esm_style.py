@@ -69,14 +69,10 @@ class LSGEsmStyleModel(LSGBertStyleModel):
         **kwargs: Any,
     ) -> Any:
         """As the library's model, whose embeddings go by the padding."""
+        kwargs["padding_mask"] = None if attention_mask is None else attention_mask != 0
+        embedded: dict[str, Any] = {"position_ids": position_ids, "inputs_embeds": inputs_embeds}
         return super().forward(
-            input_ids,
-            attention_mask,
-            position_ids=position_ids,
-            inputs_embeds=inputs_embeds,
-            global_attention_mask=global_attention_mask,
-            padding_mask=None if attention_mask is None else attention_mask != 0,
-            **kwargs,
+            input_ids, attention_mask, **embedded, global_attention_mask=global_attention_mask, **kwargs
         )
 
     def embed(self, **embedding_inputs: torch.Tensor | None) -> torch.Tensor:

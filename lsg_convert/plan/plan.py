@@ -6,16 +6,16 @@ This is what `--dry-run` and `inspect` print, and what `convert` carries out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
 from lsg_convert.families import FAMILIES, Family, family_of
-from lsg_convert.families.family import MOST_LAYERS
 from lsg_convert.families.unsupported import why_unsupported
-from lsg_convert.modeling.lsg_options import PUBLISHED_PREFIX, LSGOptions
+from lsg_convert.modeling.lsg_options import LSGOptions
 from lsg_convert.plan.architecture import choose_architecture, with_model_type
+from lsg_convert.plan.attention import changed, exact_limit, lsg_options, notes_on
 from lsg_convert.plan.config_values import check_config
 from lsg_convert.plan.foreign_keys import refuse_quantized
 from lsg_convert.plan.layout import Layout, check_shapes, find_layout
@@ -59,12 +59,12 @@ class Plan:
     @property
     def keeps_attention(self) -> bool:
         """Whether attention is the source's own at every length: a long one, with nothing changed."""
-        return not self.is_lsg_source and bool(self.own_attention) and not _changed(self.lsg, self.own_attention)
+        return not self.is_lsg_source and bool(self.own_attention) and not changed(self.lsg, self.own_attention)
 
     @property
     def exact_limit(self) -> int:
         """Tokens up to which every token attends to every other here and in the source."""
-        return _exact_limit(self.lsg, self.own_attention)
+        return exact_limit(self.lsg, self.own_attention)
 
     def rows_beyond(self, source_length: int) -> RowMix:
         """What the positions are made of that a table of `source_length` has not."""
@@ -132,7 +132,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     notes += said
     own = _own_options(family, architecture, config)
     stands_in = bos and family.global_can_be_bos and not own
-    lsg = _lsg_options(family, config, options, {} if is_lsg_source else own, is_lsg_source, stands_in)
+    lsg = lsg_options(family, config, options, {} if is_lsg_source else own, is_lsg_source, stands_in)
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source or bool(own))
     _check_automatic_globals(family, architecture, options)
@@ -148,7 +148,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         )
     positions = positions_named(family, encoder, options.positions, bos)
     rope, said = rescaled_config(family, encoder, positions, source_max_len, max_len)
-    notes += [*said, *_notes(options, lsg, own, is_lsg_source)]
+    notes += [*said, *notes_on(options, lsg, own, is_lsg_source)]
     tensors, dropped = plan_tensors(checkpoint, family, layout, options, max_len, is_lsg_source)
     sizes = {name: info.nbytes for name, info in checkpoint.tensors.items()}
     nbytes = sum(sizes[tensor.source or ""] if tensor.action == "copy" else tensor.nbytes for tensor in tensors)
@@ -197,100 +197,6 @@ def _own_options(family: Family, architecture: str, config: dict[str, Any]) -> d
             f"config.json: {printable(error)}", "Restore the config.json that belongs to these weights."
         ) from error
     return own
-
-
-def _lsg_options(
-    family: Family,
-    config: dict[str, Any],
-    options: ConvertOptions,
-    own: Mapping[str, Any],
-    is_lsg_source: bool,
-    global_is_bos: bool,
-) -> LSGOptions:
-    # A pair that the library built of an LSG encoder and a decoder has the options where the encoder's are.
-    source = {**family.encoder_config(config), **config} if is_lsg_source else {**own}
-    # The first global is BOS only where inputs open with BOS; elsewhere masking token 0 would lose a word.
-    # And a global that stands in for nothing changes every output until it is trained.
-    if not is_lsg_source:
-        source.setdefault("num_global_tokens", int(global_is_bos))
-    source.setdefault("mask_first_token", global_is_bos)
-    source.setdefault("pool_with_global", global_is_bos)
-    source.setdefault("attend_masked_runs", source.get("base_model_prefix") == PUBLISHED_PREFIX)
-    lsg = _with_windows(options.lsg_options(source), options, family.encoder_config(config).get(family.num_layers))
-    heads = family.encoder_config(config).get(family.num_heads)
-    try:
-        lsg.validate(heads if isinstance(heads, int) else None)
-    except ValueError as error:
-        raise RequestError(str(error)) from error
-    if lsg.attention_backend in family.backends_without:
-        raise RequestError(
-            f"--attention-backend {lsg.attention_backend}: what {family.title} adds to scores depends on queries and "
-            "keys, which it does not compute.",
-            "Choose auto or sdpa.",
-        )
-    if lsg.attention_backend == "flex" and family.global_bias:
-        raise RequestError(
-            f"--attention-backend flex: FlexAttention computes no position bias, and {family.model_type} has one.",
-            "Choose auto, sdpa or cpp.",
-        )
-    return lsg
-
-
-def _notes(options: ConvertOptions, lsg: LSGOptions, own: Mapping[str, Any], is_lsg_source: bool) -> list[str]:
-    """What a user should know about the global tokens, and about attention."""
-    notes = []
-    if is_lsg_source and options.keep_first_global_token and options.global_init is None:
-        notes.append("--keep-first-global-token: all globals of an LSG source are kept unless --global-init is given")
-    if not (lsg.num_global_tokens or options.num_global_tokens is not None or is_lsg_source or own):
-        notes.append(
-            "no global tokens: inputs open with no token that one could stand in for. "
-            "Add some (--num-global-tokens 16) if the model is to be trained further"
-        )
-    changed = _changed(lsg, own)
-    if changed and not is_lsg_source:
-        limit = _exact_limit(lsg, own)
-        notes.append(
-            f"attention is no longer the source's own ({'; '.join(changed)}): above {limit} tokens outputs differ from "
-            "the source's"
-        )
-    return notes
-
-
-def _exact_limit(lsg: LSGOptions, own: Mapping[str, Any]) -> int:
-    return min(lsg.dense_limit, LSGOptions(**own).dense_limit) if own else lsg.dense_limit
-
-
-def _changed(lsg: LSGOptions, own: Mapping[str, Any]) -> list[str]:
-    """What makes attention another than the source's own, where that is known as the options `own`."""
-    kept = {name: getattr(LSGOptions(**own), name) for name in own}
-    return [
-        f"{name} is {getattr(lsg, name)}, not {value}" for name, value in kept.items() if getattr(lsg, name) != value
-    ]
-
-
-def _with_windows(lsg: LSGOptions, options: ConvertOptions, num_layers: Any) -> LSGOptions:
-    """The options with a window of each layer, where attention is sliding.
-
-    Raises:
-        RequestError: there are others than layers, or attention is not sliding and a window was asked for.
-    """
-    if lsg.local_attention == "block":
-        if options.attention_window is not None:
-            raise RequestError(
-                f"--attention-window {options.attention_window} is for sliding attention, and this is by blocks.",
-                "Add --local-attention sliding, or give --block-size.",
-            )
-        return lsg
-    windows = lsg.attention_window or (2 * lsg.block_size,)
-    if type(num_layers) is not int or not 0 < num_layers <= MOST_LAYERS:  # whose number the library knows
-        return replace(lsg, attention_window=windows)
-    windows = windows * num_layers if len(windows) == 1 else windows
-    if len(windows) != num_layers:
-        raise RequestError(
-            f"config.json has {len(windows)} values of attention_window, and the model {num_layers} layers.",
-            "Restore the config.json that belongs to these weights.",
-        )
-    return replace(lsg, attention_window=windows)
 
 
 def _check_automatic_globals(family: Family, architecture: str, options: ConvertOptions) -> None:
