@@ -11,7 +11,7 @@ from typing import Any
 
 from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
-from lsg_convert.families import FAMILIES, Family, family_of
+from lsg_convert.families import FAMILIES, Config, Family, family_of
 from lsg_convert.families.unsupported import why_unsupported
 from lsg_convert.modeling.lsg_options import LSGOptions
 from lsg_convert.plan.architecture import choose_architecture, with_model_type
@@ -136,16 +136,7 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
     source_max_len = check_shapes(checkpoint, family, layout)
     max_len = _max_len(options, source_max_len, is_lsg_source or bool(own))
     _check_automatic_globals(family, architecture, options)
-    if encoder.get("is_decoder"):
-        raise RequestError(
-            f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
-            "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
-        )
-    obstacle = family.obstacle(encoder)
-    if obstacle is not None:
-        raise RequestError(
-            f"this {family.title} checkpoint cannot be converted: {obstacle}.", "Convert another checkpoint."
-        )
+    _check_encoder(family, encoder)
     positions = positions_named(family, encoder, options.positions, bos)
     rope, said = rescaled_config(family, encoder, positions, source_max_len, max_len)
     notes += [*said, *notes_on(options, lsg, own, is_lsg_source)]
@@ -170,6 +161,20 @@ def make_plan(checkpoint: Checkpoint, options: ConvertOptions) -> Plan:
         notes=tuple(notes),
         own_attention=own,
     )
+
+
+def _check_encoder(family: Family, encoder: Config) -> None:
+    """Raise RequestError for what is no encoder, or none that can be converted."""
+    if encoder.get("is_decoder"):
+        raise RequestError(
+            f"this {family.title} checkpoint is a decoder (is_decoder=true): LSG attention looks both ways.",
+            "Convert the encoder checkpoint, or set is_decoder to false in its config.json.",
+        )
+    obstacle = family.obstacle(encoder)
+    if obstacle is not None:
+        raise RequestError(
+            f"this {family.title} checkpoint cannot be converted: {obstacle}.", "Convert another checkpoint."
+        )
 
 
 def opens_with_bos(checkpoint: Checkpoint, family: Family) -> bool:
