@@ -44,7 +44,7 @@ class TestCompletion:
         [
             ("lsg-convert ver", {"verify"}),
             ("lsg-convert bart-base --sparsity-", {"--sparsity-factor", "--sparsity-type"}),
-            ("lsg-convert convert camem", {"camembert", "camembert-base", "camembert-large"}),
+            ("lsg-convert convert camembert-", {"camembert-base", "camembert-large"}),
             ("lsg-convert code mb", {"mbart"}),
         ],
     )
