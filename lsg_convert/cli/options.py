@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from lsg_convert.cli import parameters as p
 from lsg_convert.plan.options import ConvertOptions, Dtype, help_of
+from lsg_convert.plan.positions import Positions
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -53,5 +54,9 @@ def _annotated(field: Field[Any], kinds: dict[str, Any]) -> Any:
         flags = []
     text = help_of(field)
     shown = field.default is not None and "Default:" not in text
-    more = {"case_sensitive": False} if kinds[field.name] is not Dtype else p.dtype_choice(get_args(Dtype))
+    more: dict[str, Any] = {"case_sensitive": False}
+    if kinds[field.name] is Dtype:
+        more = p.dtype_choice(get_args(Dtype))
+    elif kinds[field.name] is Positions:  # more than fit into a line; the help names them
+        more["metavar"] = "HOW"
     return Annotated[kinds[field.name], p.option(text, *flags, panel=field.metadata["panel"], shown=shown, **more)]
