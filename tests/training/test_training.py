@@ -106,7 +106,8 @@ def test_gradients_of_less_precision(pair: MakePair, model_type: str, architectu
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])
 @pytest.mark.parametrize(("model_type", "architecture"), USUAL)
 def test_half_precision(pair: MakePair, model_type: str, architecture: str, dtype: torch.dtype) -> None:
-    made = pair(model_type, architecture)
+    # ESM's scale is divided by a row's length, in the library too: of a row that is masked it is no number.
+    made = pair(model_type, architecture, **({"token_dropout": False} if model_type == "esm" else {}))
     model = made.load(torch_dtype=dtype)
     assert next(model.parameters()).dtype == dtype
     for length in (20, LENGTH):
