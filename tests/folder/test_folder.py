@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from lsg_convert.families import FAMILIES
 from tests.close import ROUNDING
+from tests.compiler import HAS_KERNEL
 from tests.folder.everywhere import FORMS, Findings, load_everywhere
 from tests.folder.make import MAX_LEN, make_folder, recipes
 
@@ -61,7 +61,7 @@ class TestFolder:
             assert "cpp" not in found[architecture]
             return
         assert found[architecture]["cpp"] <= ROUNDING
-        assert found[architecture]["kernel"] or not shutil.which("g++"), "SDPA served"
+        assert found[architecture]["kernel"] or not HAS_KERNEL, "SDPA served"
 
     def test_says_that_the_kernel_is_not_in_the_code(self, found: Findings, architecture: str) -> None:
         assert "this folder has no code for it" in found[architecture]["no_kernel"]

@@ -1,6 +1,5 @@
 """The C++ kernel: equal to the oracle wherever it is used, and SDPA everywhere else."""
 
-import shutil
 import warnings
 
 import pytest
@@ -11,13 +10,9 @@ from hypothesis import strategies as st
 from lsg_convert.modeling import lsg_cpp
 from lsg_convert.modeling.lsg_attention import BACKENDS
 from tests.close import GRADIENT_ROUNDING, assert_close
+from tests.compiler import needs_compiler
 
 from .attention_cases import ANY_CASE, RELAXED, make_case, options_of
-
-needs_compiler = pytest.mark.skipif(
-    not shutil.which("g++") or torch.backends.cpu.get_cpu_capability() == "DEFAULT",
-    reason="a C++ compiler and vector instructions are needed",
-)
 
 
 @pytest.fixture

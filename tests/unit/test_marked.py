@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from lsg_convert.modeling.lsg_attention import BACKENDS, AttentionPlan, lsg_attention
 from lsg_convert.modeling.lsg_marked import MERGED, mark_tokens, marked_tokens, merge_masks
 from tests.close import GRADIENT_ROUNDING, assert_close
+from tests.compiler import needs_compiler
 
 from .attention_cases import (
     ANY_CASE,
@@ -213,7 +213,7 @@ def test_bad_masks(mask: torch.Tensor, message: str) -> None:
             merge_masks(mask, *inputs)
 
 
-@pytest.mark.skipif(not shutil.which("g++"), reason="a C++ compiler is needed")
+@needs_compiler
 @pytest.mark.parametrize("with_bias", [False, True])
 def test_the_kernel_in_cpp_computes_it(with_bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     case = make_case(options_of(attention_backend="cpp"), 64, padding="end", with_bias=with_bias, marked="some")
