@@ -16,7 +16,6 @@ LENGTHS = (1, 64, 200, 256, 257, 1000, 4096)
 BATCHES = (1, 3)
 # Of the largest output, or of 1: what float32 sums in another order may differ by.
 TOLERANCE = 1e-4
-OTHER_TEXTS = (10_000, 20_000)  # seeds of what is compared too where one text differs, to be added to the length
 MOST_NUMBERS = 2**28  # of one output; where a batch has more, its texts are compared one by one
 _ROWS = 2**9  # that are compared at a time: differences take memory too
 
@@ -139,30 +138,13 @@ def compare_all(
     rows = []
     for length in lengths:
         for batch in BATCHES:
-            by_text = batch * length * width > MOST_NUMBERS
-
-            def of_text(seed: int, batch: int = batch, length: int = length, by_text: bool = by_text) -> Comparison:
-                made = texts.make(batch, length, seed)
-                parts = [made]
-                if by_text:
-                    parts = [{name: value[row : row + 1] for name, value in made.items()} for row in range(batch)]
+            made = texts.make(batch, length, seed=length)
+            parts = [made]
+            if batch * length * width > MOST_NUMBERS:
+                parts = [{name: value[row : row + 1] for name, value in made.items()} for row in range(batch)]
+            if _fits(batch // len(parts) * length * width):
                 differences, tolerances = zip(*map(compare, parts), strict=True)
                 tolerance = max(tolerances) if has_tolerance else None
-                return Comparison(file, length, batch, max(differences), tolerance)
-
-            if _fits((1 if by_text else batch) * length * width):
-                found = of_text(length)
-                if found.passed is False:
-                    found = _unless_it_is_a_choice(found, [of_text(length + number) for number in OTHER_TEXTS])
-                rows.append(found)
+                rows.append(Comparison(file, length, batch, max(differences), tolerance))
             advance(1)
     return rows
-
-
-def _unless_it_is_a_choice(found: Comparison, others: Sequence[Comparison]) -> Comparison:
-    """What differs, unless other texts agree, all of them: then the largest difference of those.
-
-    Of keys whose norms are equal but for rounding each runtime may select another one. That happens to one text in
-    hundreds; what is wrong with a graph happens to every text of a length.
-    """
-    return max(others, key=lambda other: other.difference) if all(other.passed for other in others) else found

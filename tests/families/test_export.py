@@ -98,7 +98,7 @@ def test_what_is_too_large_at_once_is_compared_text_by_text(monkeypatch: pytest.
 
     def compare(inputs: dict[str, torch.Tensor]) -> tuple[float, float]:
         seen.append(tuple(inputs["input_ids"].shape))
-        return 0.5 if inputs["attention_mask"].sum() == 50 else 0.1, 1.0
+        return 0.5 if inputs["attention_mask"].sum() == 50 else 0.1, 1e-4
 
     monkeypatch.setattr(check, "MOST_NUMBERS", 2 * 100 * 7)
     texts = parts.Texts(("input_ids", "attention_mask"), 40, 0, None)
@@ -110,23 +110,6 @@ def test_what_is_too_large_at_once_is_compared_text_by_text(monkeypatch: pytest.
     monkeypatch.setattr(check, "MOST_NUMBERS", 600)
     rows = check.compare_all(compare, texts, "model.onnx", [10, 100], 7, True, lambda steps: None)
     assert [(row.tokens, row.batch) for row in rows] == [(10, 1), (10, 3)]  # one text of 100 has 700 numbers
-
-
-@pytest.mark.parametrize(("wrong_texts", "difference"), [(1, 0.02), (2, 0.9), (3, 0.9)])
-def test_one_text_may_differ_by_a_choice_and_no_more(wrong_texts: int, difference: float) -> None:
-    """Keys that are equal but for rounding are chosen by chance; a wrong graph is wrong for other texts too."""
-    differences = iter([0.9] * wrong_texts + [0.01, 0.02][: 3 - wrong_texts])
-    texts = parts.Texts(("input_ids", "attention_mask"), 40, 0, None)
-    seen: list[list[int]] = []
-
-    def compare(inputs: dict[str, torch.Tensor]) -> tuple[float, float]:
-        seen.append(inputs["input_ids"].flatten().tolist())
-        return (next(differences) if inputs["input_ids"].shape == (1, 10) else 0.0), 0.1
-
-    first, second = check.compare_all(compare, texts, "model.onnx", [10], 7, True, lambda steps: None)
-    assert (first.difference, first.passed) == (difference, wrong_texts == 1)
-    assert second.passed
-    assert len(seen) == 4 and seen[0] != seen[1] != seen[2]
 
 
 def test_differences_count_where_tokens_are(monkeypatch: pytest.MonkeyPatch) -> None:
