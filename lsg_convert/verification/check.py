@@ -36,6 +36,9 @@ class Check(ABC):
         """Start what is measured beside the other checks, to end with `until`; False where there is no such thing."""
         return False
 
+    def between(self, subject: Subject) -> None:  # noqa: B027 (most checks begin nothing)
+        """Called between the other checks, once something was begun: give back the cores that it no longer needs."""
+
     @abstractmethod
     def measure(self, subject: Subject) -> Measurement:
         """Measure; raises NotRunError where that turns out to be impossible."""

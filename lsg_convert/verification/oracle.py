@@ -65,7 +65,7 @@ def dense_lsg_attention(
             position = torch.cat([position, sparse.position], dim=2)
             dead = torch.cat([dead, sparse.dead], dim=2)
 
-    score = query @ all_keys.transpose(-1, -2) * scale
+    score = (query * scale) @ all_keys.transpose(-1, -2)
     if position_bias is not None:
         if num_globals and options.mask_first_token and options.opening_token_id is not None:
             position = position.clone()
@@ -76,8 +76,8 @@ def dense_lsg_attention(
     if in_blocks and options.automatic_globals == "ends":
         score = score + _weight_of_first_block(options, is_global, score)
     hidden = ~attends[:, None] | dead[:, :, None]
-    weight = score.masked_fill(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1)
-    return weight.masked_fill(hidden & ~hidden.all(-1, keepdim=True), 0.0) @ all_values
+    # In place, as the matrix is large. A hidden key's weight is 0, unless all keys of the query are hidden.
+    return score.masked_fill_(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1) @ all_values
 
 
 def _weight_of_first_block(options: Any, is_global: Tensor, score: Tensor) -> Tensor:

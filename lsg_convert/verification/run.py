@@ -29,6 +29,7 @@ from lsg_convert.verification.report import Report
 from lsg_convert.verification.resemblance import BY_POSITION
 from lsg_convert.verification.saved_weights import subject_of_saved
 from lsg_convert.verification.settings import Settings
+from lsg_convert.verification.stranger_launch import started_beside
 from lsg_convert.verification.subject import Subject
 from lsg_convert.verification.texts import load_text
 
@@ -77,19 +78,20 @@ def verify(
     published = folder and fetch_published(folder, token=token, cache_dir=cache_dir, reporter=reporter)
     found = published or find_converted_folder(folder)
     record = read_converted(found)
-    import_libraries(reporter)
-    settings.check()
-    original, no_source = find_source(found, record, source, revision, token, cache_dir, reporter)
-    kinds = [kind for kind in ALL_CHECKS if kind.level <= last]
-    steps = Steps(reporter, len(kinds))
-    subject = Subject(found, record, original, passages, settings, no_source, reporter=steps)
-    with libraries_quiet():
-        if record.saved is not None:
-            subject = subject_of_saved(subject)
-        estimate = estimate_verification(subject, [kind() for kind in kinds])
-        if estimate is not None:
-            estimate.tell(reporter)
-        report = run_checks(subject, last, kinds, steps)
+    with started_beside(last, memory) as process:
+        import_libraries(reporter)
+        settings.check()
+        original, no_source = find_source(found, record, source, revision, token, cache_dir, reporter)
+        kinds = [kind for kind in ALL_CHECKS if kind.level <= last]
+        steps = Steps(reporter, len(kinds))
+        subject = Subject(found, record, original, passages, settings, no_source, stranger=process, reporter=steps)
+        with libraries_quiet():
+            if record.saved is not None:
+                subject = subject_of_saved(subject)
+            estimate = estimate_verification(subject, [kind() for kind in kinds])
+            if estimate is not None:
+                estimate.tell(reporter)
+            report = run_checks(subject, last, kinds, steps)
     if not published:
         keep_report(found, replace(record, saved=subject.record.saved), report)
     return report
@@ -116,6 +118,8 @@ def run_checks(
         for number, check in enumerate(ordered):
             if not any("source" in later.needs for later in ordered[number:] if later not in beside):
                 subject.models.release_source()
+            for each in beside:
+                each.between(subject)
             if steps is not None and number:
                 steps.step()
             if applies(check, subject):

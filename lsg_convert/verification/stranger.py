@@ -7,7 +7,7 @@ cache, whose files are links; it feeds the tokenizer's whole output to the model
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Stranger(Check):
     level = Level.EXACT
     needs = ("weights", "code", "source", "tokenizer")
     _process: StrangerProcess | None = None
+    _threads = 0  # of the other checks, once the process has ended
 
     def memory(self, subject: Subject) -> int:
         return RUNTIME + subject.model_bytes(2) + 4 * subject.logit_bytes(2 * subject.lsg.dense_limit)
@@ -51,10 +52,19 @@ class Stranger(Check):
         is_large = subject.model_bytes(4) > _BESIDE or subject.limits.too_large(2 * self.memory(subject))
         if threads < 2 or is_large:
             return False
-        self._process = until.enter_context(_asked(subject, threads // 2))
+        self._process = _asked(subject, threads // 2, until)
         until.callback(torch.set_num_threads, threads)
         torch.set_num_threads(threads - threads // 2)
+        self._threads = threads
         return True
+
+    def between(self, subject: Subject) -> None:
+        import torch
+
+        if self._process is None or torch.get_num_threads() == self._threads or not self._process.has_ended():
+            return
+        torch.set_num_threads(self._threads)
+        subject.forget()  # sums that more threads share are rounded in another order
 
     def measure(self, subject: Subject) -> Measurement:
         import torch
@@ -62,7 +72,7 @@ class Stranger(Check):
         with ExitStack() as until, subject.reporter.stage("Loading the folder as a stranger does"):
             if self._process is None:
                 subject.free()
-                self._process = until.enter_context(_asked(subject, torch.get_num_threads()))
+                self._process = _asked(subject, torch.get_num_threads(), until)
             answer = self._process.answer()
         if "source_error" in answer:
             raise NotRunError(f"the source raises {printable(answer['source_error'], 300)}")
@@ -84,8 +94,11 @@ class Stranger(Check):
 CHECKS: tuple[type[Check], ...] = (Stranger,)
 
 
-def _asked(subject: Subject, threads: int) -> AbstractContextManager[StrangerProcess]:
-    return started(lambda root: _request(subject, root, threads))
+def _asked(subject: Subject, threads: int, until: ExitStack) -> StrangerProcess:
+    """The process that waits already, or a new one until the end of `until`, with its request."""
+    process = subject.stranger or until.enter_context(started())
+    process.ask(lambda root: _request(subject, root, threads))
+    return process
 
 
 def card_snippets(record: Record, folder: Path) -> list[str]:

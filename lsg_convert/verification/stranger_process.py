@@ -29,11 +29,18 @@ class SourceError(Exception):
 
 
 def main(request_file: str, answer_file: str) -> None:
-    """Answer one request: {"differences": …, "snippets": …}, or what went wrong and while what was done."""
-    request = json.loads(Path(request_file).read_text(encoding="utf-8"))
+    """Answer one request: {"differences": …, "snippets": …}, or what went wrong and while what was done.
+
+    The request is there when a line can be read from the standard input; whoever closes that has no request.
+    """
     doing = ["importing the libraries"]
     try:
-        answer = _answer(request, doing)
+        _import_libraries()
+        if not sys.stdin.readline():
+            return
+        # What asks a user gets no answer, and does not wait for one.
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+        answer = _answer(json.loads(Path(request_file).read_text(encoding="utf-8")), doing)
     except SourceError as error:
         answer = {"source_error": str(error)}
     except Exception as error:  # of any kind: it is the folder, or the libraries on it
@@ -41,13 +48,18 @@ def main(request_file: str, answer_file: str) -> None:
     Path(answer_file).write_text(json.dumps(answer), encoding="utf-8", newline="\n")
 
 
-def _answer(request: dict[str, Any], doing: list[str]) -> dict[str, Any]:
+def _import_libraries() -> None:
     gc.disable()  # while so many modules are imported, it takes a fifth of the time
-    import torch
+    import torch  # noqa: F401
     import transformers.modeling_utils  # noqa: F401
 
     gc.freeze()
     gc.enable()
+
+
+def _answer(request: dict[str, Any], doing: list[str]) -> dict[str, Any]:
+    import torch
+
     torch.set_num_threads(request["threads"])
     with _blaming_the_source():
         source = _load_source(request)

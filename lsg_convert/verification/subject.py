@@ -20,6 +20,7 @@ from lsg_convert.verification.inputs import Inputs, takes_targets
 from lsg_convert.verification.limits import Limits
 from lsg_convert.verification.models import Models
 from lsg_convert.verification.settings import DTYPE_BYTES, Settings
+from lsg_convert.verification.stranger_launch import StrangerProcess
 from lsg_convert.verification.texts import Text
 
 
@@ -45,6 +46,7 @@ class SavedWeights:
 class Subject(Facts):
     """A converted folder under verification. `no_source` says why there is no source, where there is none.
 
+    `stranger` waits to be asked, where it was started early.
     `fresh` is a folder that this process has just written: what was hashed then is not hashed again.
     Of a model that was saved again, `compared` is what became of its weights; with `own_weights` it is its own source,
     since no other has them.
@@ -56,6 +58,7 @@ class Subject(Facts):
     fresh: bool = False
     own_weights: bool = False
     compared: SavedWeights | None = None
+    stranger: StrangerProcess | None = None
     reporter: Reporter = field(default_factory=SilentReporter)
     _remembered: dict[str, Any] = field(default_factory=dict)
 
@@ -173,11 +176,15 @@ class Subject(Facts):
             self._remembered[name] = compute()
         return self._remembered[name]
 
+    def forget(self) -> None:
+        """Forget what was remembered: what is computed from now on need not be rounded the same way."""
+        self._remembered.clear()
+
     def free(self) -> None:
         """Free the memory of the models, and of what was remembered."""
         self.models.release_source()
         self.models.release_converted()
-        self._remembered.clear()
+        self.forget()
 
 
 def _failure(action: Callable[[], Any]) -> str | None:
