@@ -174,10 +174,18 @@ def _ask_the_source(subject: Subject) -> SourceAnswers:
 def _greedy_tokens_of(source: Any, subject: Subject) -> list[list[int]] | NotRunError:
     try:
         with asking_the_source():
-            # Without a cache: releases since 4.57 make it too small for a T5 with more layers in its decoder.
-            return greedy_tokens(source, _greedy_batch(subject), GREEDY_TOKENS, use_cache=False)
+            return greedy_tokens(source, _greedy_batch(subject), GREEDY_TOKENS, use_cache=_has_room_in_cache(source))
     except NotRunError as error:
         return error
+
+
+def _has_room_in_cache(model: Any) -> bool:
+    """Whether the library's cache has a place for every layer of the decoder: since 4.57 it has one for every layer of
+    the encoder.
+    """
+    names = ("num_decoder_layers", "decoder_layers")
+    layers = max(getattr(model.config, name, None) or 0 for name in names)
+    return layers <= model.config.num_hidden_layers
 
 
 def _greedy_batch(subject: Subject) -> Batch:

@@ -1,8 +1,10 @@
-"""Comparing a folder's tensors with its source's, each read once and one held at a time."""
+"""Comparing a folder's tensors with its source's, each read once and two held at a time."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lsg_convert.folder.tensors import tensor_entries
@@ -38,9 +40,9 @@ def compare_tensors(subject: Subject) -> TensorComparison:
     result = TensorComparison(
         missing=sorted(planned.keys() - weights.tensors.keys()), extra=sorted(weights.tensors.keys() - planned.keys())
     )
-    changed = {}
+    changed, copies = {}, []
     total = sum(info.nbytes for info in weights.tensors.values())
-    with subject.reporter.stage("Comparing tensors", total) as advance:
+    with subject.reporter.stage("Comparing tensors", total) as advance, ThreadPoolExecutor(_threads(subject)) as pool:
         for name, info in weights.tensors.items():
             tensor = planned.get(name)
             if tensor is None:
@@ -49,16 +51,24 @@ def compare_tensors(subject: Subject) -> TensorComparison:
                 wanted = f"{tensor.dtype} {list(tensor.shape)}"
                 result.wrong.append(f"{name} is {info.dtype} {list(info.shape)} instead of {wanted}")
             elif tensor.action == "copy":
-                problem = _compare_copy(subject, tensor)
-                result.equal += problem is None
-                result.wrong += [problem] if problem else []
+                copies.append(tensor)
             else:
                 changed[name] = tensor
-            advance(info.nbytes)
+        for tensor, problem in zip(copies, pool.map(partial(_compare_copy, subject), copies), strict=True):
+            result.equal += problem is None
+            result.wrong += [problem] if problem else []
+            advance(weights.tensors[tensor.name].nbytes)
     problems = made_otherwise(subject, changed)
     result.rebuilt = sum(problem is None for problem in problems)
     result.wrong += [problem for problem in problems if problem is not None]
     return result
+
+
+def _threads(subject: Subject) -> int:
+    """How many tensors are compared at a time: each is read from two files; files of `torch.save` have one reader."""
+    checkpoints = (subject.weights, subject.source_weights)
+    in_place = all(info.offset is not None for weights in checkpoints for info in weights.tensors.values())
+    return 2 if in_place else 1
 
 
 def _compare_copy(subject: Subject, tensor: TensorPlan) -> str | None:
