@@ -6,9 +6,11 @@ import atexit
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,3 +49,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return made[key]
 
     return make
+
+
+@pytest.fixture
+def warm_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions in this process try tokenizers in processes that have the library loaded."""
+    from lsg_convert.plan import tokenizer_process
+    from tests import warm
+
+    own = SimpleNamespace(run=warm.ask_tokenizer, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr(tokenizer_process, "subprocess", own)

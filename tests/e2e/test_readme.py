@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import lsg_convert, python
 from tests.e2e.shown import blocks
 from tests.texts import long_text
+from tests.warm import lsg_convert, python
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 

@@ -32,3 +32,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pair]:
         return made[key]
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _tokenizers(warm_tokenizers: None) -> None:
+    """What is converted here is not about the process that tries them."""
