@@ -7,11 +7,9 @@ import gc
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,10 +57,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def warm_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
+def warm_tokenizers() -> Iterator[None]:
     """Conversions in this process try tokenizers in processes that have the library loaded."""
-    from lsg_convert.plan import tokenizer_process
     from tests import warm
 
-    own = SimpleNamespace(run=warm.ask_tokenizer, TimeoutExpired=subprocess.TimeoutExpired)
-    monkeypatch.setattr(tokenizer_process, "subprocess", own)
+    with warm.tokenizers():
+        yield

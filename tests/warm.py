@@ -15,11 +15,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from lsg_convert.plan import tokenizer_process
 from tests.command import COMMAND, Run, fresh_environment, run
 
 SERVER = Path(__file__).with_name("warm_server.py")
@@ -110,7 +115,16 @@ def _forked(program: dict[str, Any], environment: dict[str, str], given: bytes, 
         return Run(code, *((place / stream).read_text(encoding="utf-8") for stream in ("stdout", "stderr")))
 
 
-def ask_tokenizer(command: list[str], *, input: bytes, env: dict[str, str], timeout: float, **_: Any) -> Any:
+@contextmanager
+def tokenizers() -> Iterator[None]:
+    """Conversions in this process try tokenizers in processes that have the library loaded, while this lasts."""
+    own = SimpleNamespace(run=_ask_tokenizer, TimeoutExpired=subprocess.TimeoutExpired)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizer_process, "subprocess", own)
+        yield
+
+
+def _ask_tokenizer(command: list[str], *, input: bytes, env: dict[str, str], timeout: float, **_: Any) -> Any:
     """What `lsg_convert.plan.tokenizer_process` starts processes by."""
     *_, code, path = command
     done = _forked({"code": code, "arguments": [path], "cwd": str(Path.cwd())}, env, input, timeout)
