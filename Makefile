@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -q -c constraints-dev.txt
 # A process a core; each takes about a gigabyte, so not more than four.
-PARALLEL := -n auto --maxprocesses 4
+# Neighbours stay in one process, as far as the work allows: what they share is then made once.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 DEMO := demo/lsg-all-MiniLM-L6-v2-4096
 
 .PHONY: help demo test test-fast test-all screens fuzz matrix lint format bench bench-speed bench-peers bench-gpu clean
