@@ -18,7 +18,8 @@ README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding=
 
 @pytest.mark.slow
 def test_what_it_shows_runs(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
-    source = checkpoint("bart", "BartForConditionalGeneration", max_positions=1024)
+    layers = {"encoder_layers": 1, "decoder_layers": 1}
+    source = checkpoint("bart", "BartForConditionalGeneration", max_positions=1024, **layers)
     shutil.copytree(source, tmp_path / "bart-base")
     (tmp_path / "articles.txt").write_text(long_text(2000), encoding="utf-8")
     ran = 0

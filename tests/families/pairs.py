@@ -35,7 +35,6 @@ USUAL = [(name, TINY[name].architecture) for name in MODEL_TYPES if name in TINY
 # A check of what all heads of a family share: the usual head in every run, the others in `make test-all`.
 USUAL_FIRST = [pytest.param(*case, marks=() if case in USUAL else pytest.mark.product) for case in CASES]
 CHOICES = 3
-_LAYERS = ("num_hidden_layers", "num_layers", "encoder_layers", "n_layers")
 
 
 @dataclass
@@ -143,11 +142,6 @@ def make_pair(model_type: str, architecture: str, folder: Path, **options: Any) 
         _name_decoder_words(source)
     result = convert(source, output=folder / "converted", verify=False, **{**OPTIONS, **TINY[model_type].conversion})
     return Pair(family, architecture, source, folder / "converted", result.plan)
-
-
-def one_layer(model_type: str) -> dict[str, int]:
-    """Options of a pair whose encoder has one layer: a graph of it is captured in half the time."""
-    return {name: 1 for name in TINY[model_type].config if name in _LAYERS}
 
 
 def _name_decoder_words(folder: Path) -> None:

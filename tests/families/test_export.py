@@ -18,8 +18,8 @@ from lsg_convert.common.errors import RequestError
 from lsg_convert.export import check, parts, run
 from lsg_convert.folder.integrity import check_folder
 from tests.close import assert_close
-from tests.families.pairs import MAX_LEN, Pair, one_layer
-from tests.tiny import make_pair
+from tests.families.pairs import MAX_LEN, Pair
+from tests.tiny import make_pair, one_layer
 
 MakePair = Callable[..., Pair]
 ALONE = """

@@ -12,7 +12,8 @@ from torch.export import Dim
 from lsg_convert.families import FAMILIES
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES
 from tests.close import assert_close
-from tests.families.pairs import BLOCK_SIZE, DENSE_LIMIT, MAX_LEN, Pair, one_layer
+from tests.families.pairs import BLOCK_SIZE, DENSE_LIMIT, MAX_LEN, Pair
+from tests.tiny import one_layer
 from tests.unit.test_attention import LargestTensor
 
 MakePair = Callable[..., Pair]
