@@ -203,9 +203,16 @@ def make_checkpoint(
 
 
 def make_pair(
-    encoder: str, decoder: str, folder: Path, *, seed: int = 0, max_positions: int = 64, **config_values: Any
+    encoder: str,
+    decoder: str,
+    folder: Path,
+    *,
+    seed: int = 0,
+    max_positions: int = 64,
+    layers: int = 2,
+    **config_values: Any,
 ) -> Path:
-    """Write a tiny random `EncoderDecoderModel` of two families that share the encoder's tokenizer."""
+    """Write a tiny random `EncoderDecoderModel` of two families that share the encoder's tokenizer; layers a side."""
     import transformers
 
     folder = Path(folder)
@@ -216,6 +223,7 @@ def make_pair(
     sides = []
     for name, role in ((encoder, {}), (decoder, {"is_decoder": True, "add_cross_attention": True})):
         values = {**FAMILIES[name].config, **special, "vocab_size": len(vocabulary), **role}
+        values["num_hidden_layers"] = layers
         values["max_position_embeddings"] = max_positions + FAMILIES[name].position_offset
         sides.append(transformers.AutoConfig.for_model(name, **values))
     config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(*sides)
