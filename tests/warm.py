@@ -55,7 +55,8 @@ class Server:
         """Run a program to its end, and return its exit code."""
         assert self._process.stdin is not None and self._process.stdout is not None
         print(json.dumps(program), file=self._process.stdin, flush=True)
-        child = int(self._process.stdout.readline())
+        child = int(self._process.stdout.readline() or "-1")
+        assert child > 0, f"{SERVER.name} ended with exit code {self._process.wait()}"
         if not select.select([self._process.stdout], [], [], timeout)[0]:
             os.kill(child, signal.SIGKILL)
             self._process.stdout.readline()

@@ -8,6 +8,7 @@ Standard input has a program a line, as JSON; standard output gets its process i
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -50,7 +51,8 @@ def _run(program: dict[str, Any]) -> int:
 
 def main() -> None:
     for name in sys.argv[1:]:
-        importlib.import_module(name)
+        with contextlib.suppress(ModuleNotFoundError):  # what loads it would do without it too
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
