@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -q -c constraints-dev.txt
 # A process a core; each takes about a gigabyte, so not more than four.
-PARALLEL := -n auto --maxprocesses 4
+# Neighbours stay in one process, as far as the work allows: what they share is then made once.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 DEMO := demo/lsg-all-MiniLM-L6-v2-4096
 
-.PHONY: help demo test test-fast screens fuzz matrix lint format bench bench-speed bench-peers bench-gpu clean
+.PHONY: help demo test test-fast test-all screens fuzz matrix lint format bench bench-speed bench-peers bench-gpu clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,11 +28,14 @@ $(VENV)/.dev: pyproject.toml constraints-dev.txt | $(VENV)/bin/python
 demo: $(VENV)/.demo ## convert a real model to 4096 tokens and embed a long text with it
 	$(BIN)/python examples/demo.py $(DEMO)
 
-test: $(VENV)/.dev ## run all tests
-	$(BIN)/python -m pytest $(PARALLEL)
+test: $(VENV)/.dev ## run the tests that every change must pass
+	$(BIN)/python -m pytest $(PARALLEL) -m "not product"
 
-test-fast: $(VENV)/.dev ## run all tests but the slow ones
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+test-fast: $(VENV)/.dev ## run those of them that are not slow
+	$(BIN)/python -m pytest $(PARALLEL) -m "not product and not slow"
+
+test-all: $(VENV)/.dev ## run all tests: every check on every head, every pair of settings
+	$(BIN)/python -m pytest $(PARALLEL)
 
 screens: $(VENV)/.dev ## draw anew what commands show, kept in tests/cli/screens; then look at the difference
 	$(BIN)/python -m tests.cli.screens

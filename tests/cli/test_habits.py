@@ -13,9 +13,10 @@ import pytest
 
 from lsg_convert.cli.console import Console
 from lsg_convert.cli.foreign import OPTIONS
-from tests.command import COMMAND, fresh_environment, lsg_convert
+from tests.command import COMMAND, fresh_environment
 from tests.hub import LoopbackHub
 from tests.hub.server import WRITE_TOKEN
+from tests.warm import lsg_convert
 
 SHORT = ("--max-len", 128, "--no-verify")
 

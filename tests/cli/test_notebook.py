@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.command import python
+from tests.warm import python
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "first_steps.ipynb"
 

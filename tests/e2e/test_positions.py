@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.command import lsg_convert
+from tests.warm import lsg_convert
 
 TABLE = "embeddings.position_embeddings.weight"
 SHARE = 0.4 / 0.6

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import lsg_convert, python
 from tests.e2e.shown import blocks
 from tests.texts import long_text
+from tests.warm import lsg_convert, python
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_what_it_shows_runs(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
-    source = checkpoint("bart", "BartForConditionalGeneration", max_positions=1024)
+    layers = {"encoder_layers": 1, "decoder_layers": 1}
+    source = checkpoint("bart", "BartForConditionalGeneration", max_positions=1024, **layers)
     shutil.copytree(source, tmp_path / "bart-base")
     (tmp_path / "articles.txt").write_text(long_text(2000), encoding="utf-8")
     ran = 0

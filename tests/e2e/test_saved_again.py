@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.command import Run, lsg_convert, run
 from tests.e2e.test_bad_input import contents
 from tests.hub import LoopbackHub
 from tests.hub.server import WRITE_TOKEN
+from tests.warm import lsg_convert, python
 
 TRAIN = """
 import sys, torch, transformers
@@ -62,12 +62,6 @@ def saved(code: str, work: Path, target: str) -> Path:
     done = python(code, "lsg-tiny", target, cwd=work)
     assert done.code == 0, done.output
     return work / target
-
-
-def python(code: str, *arguments: str, cwd: Path, **variables: str) -> Run:
-    import sys
-
-    return run([sys.executable, "-I", "-c", code, *arguments], cwd, 300, **variables)
 
 
 def words(text: str) -> str:

@@ -1,22 +1,21 @@
-"""Running the scripts of examples/ in a fresh process, as their users do."""
+"""Running the scripts of examples/, each in a process of its own."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from tests import warm
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def run_script(name: str, *arguments: Any) -> str:
     """Run a script and return what it printed."""
-    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = warm.script(EXAMPLES / name, *arguments, cwd=EXAMPLES.parent)
+    assert done.code == 0, done.stderr[-3000:]
     return done.stdout
 
 

@@ -20,15 +20,22 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+_MADE: dict[str, Pair] = {}  # here, because the tests of training have this fixture too
+
+
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pair]:
     """Return a maker of pairs: `pair("bert", "BertForMaskedLM")`. Leave models as they are, or load others."""
-    made: dict[str, Pair] = {}
 
     def make(model_type: str, architecture: str, **options: Any) -> Pair:
         key = repr((model_type, architecture, sorted(options.items())))
-        if key not in made:
-            made[key] = make_pair(model_type, architecture, tmp_path_factory.mktemp(architecture), **options)
-        return made[key]
+        if key not in _MADE:
+            _MADE[key] = make_pair(model_type, architecture, tmp_path_factory.mktemp(architecture), **options)
+        return _MADE[key]
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _tokenizers(warm_tokenizers: None) -> None:
+    """What is converted here is not about the process that tries them."""

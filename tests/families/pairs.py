@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
@@ -31,6 +32,8 @@ MODEL_TYPES = list(FAMILIES)
 CASES = [(name, architecture) for name in MODEL_TYPES for architecture in FAMILIES[name].heads]
 SEQ2SEQ = [case for case in CASES if FAMILIES[case[0]].heads[case[1]].auto_class == "AutoModelForSeq2SeqLM"]
 USUAL = [(name, TINY[name].architecture) for name in MODEL_TYPES if name in TINY]
+# A check of what all heads of a family share: the usual head in every run, the others in `make test-all`.
+USUAL_FIRST = [pytest.param(*case, marks=() if case in USUAL else pytest.mark.product) for case in CASES]
 CHOICES = 3
 
 

@@ -1,4 +1,4 @@
-"""Every family through the installed command: converted and verified in a fresh process, with its kind of tokenizer."""
+"""Every family through the installed command: converted and verified, with its kind of tokenizer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import lsg_convert
 from tests.families.pairs import BLOCK_SIZE, MAX_LEN, MODEL_TYPES, SOURCE_LENGTH
+from tests.warm import lsg_convert
 
 pytestmark = pytest.mark.slow
 

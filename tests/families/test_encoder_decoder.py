@@ -15,9 +15,9 @@ from lsg_convert import convert
 from lsg_convert.common.errors import RequestError
 from lsg_convert.families import PAIRS, family_named
 from tests.close import assert_close
-from tests.command import lsg_convert, python
 from tests.families.test_kernel import use_oracle
 from tests.tiny import make_checkpoint, make_pair
+from tests.warm import lsg_convert, python
 
 OPTIONS: dict[str, Any] = {"max_len": 256, "block_size": 16, "sparse_block_size": 16}
 KINDS = [("bert", "bert"), ("roberta", "roberta"), ("bert-generation", "bert-generation"), ("mpnet", "bert")]

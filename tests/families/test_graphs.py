@@ -13,6 +13,7 @@ from lsg_convert.families import FAMILIES
 from lsg_convert.modeling.lsg_options import SPARSITY_TYPES
 from tests.close import assert_close
 from tests.families.pairs import BLOCK_SIZE, DENSE_LIMIT, MAX_LEN, Pair
+from tests.tiny import one_layer
 from tests.unit.test_attention import LargestTensor
 
 MakePair = Callable[..., Pair]
@@ -48,7 +49,7 @@ def assert_same(graph: Any, model: Any, made: Pair, length: int, batch: int) -> 
 @torch.no_grad()
 @pytest.mark.parametrize(("kind", "num_globals"), [*((kind, 1) for kind in KINDS), ("norm", 0), ("none", 2)])
 def test_exported_once_it_is_right_for_every_length_and_batch(pair: MakePair, kind: str, num_globals: int) -> None:
-    made = pair("bert", "BertModel")
+    made = pair("bert", "BertModel", **one_layer("bert"))
     first = {"mask_first_token": num_globals > 0, "pool_with_global": num_globals > 0}
     model = made.load(sparsity_type=kind, num_global_tokens=num_globals, **first)
     graph = exported(model, made, strict=False)
@@ -63,7 +64,9 @@ def test_other_styles(pair: MakePair, case: str) -> None:
     """A bias by distance, with and without positions of globals; an encoder that serves a decoder; terms by content;
     rotary positions, and layers that see near tokens only.
     """
-    made = pair(case, "T5EncoderModel" if case == "t5" else FAMILIES[case].base_class)
+    # T5's first layer has the bias of all, ModernBERT's layers are of two kinds.
+    layers = {} if case in ("t5", "modernbert") else one_layer(case)
+    made = pair(case, "T5EncoderModel" if case == "t5" else FAMILIES[case].base_class, **layers)
     model = made.converted.get_encoder() if case == "bart" else made.converted
     graph = exported(model, made, strict=case == "t5")
     for length in (3, DENSE_LIMIT, 50, MAX_LEN):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tests.close import assert_close
-from tests.command import lsg_convert, python
 from tests.tiny import save_random
+from tests.warm import lsg_convert, python
 
 sentencepiece = pytest.importorskip("sentencepiece", reason="needs the sentencepiece extra")
 

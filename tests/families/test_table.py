@@ -12,7 +12,7 @@ from transformers.models.auto import modeling_auto
 import lsg_convert
 from lsg_convert.families import FAMILIES
 from tests.families.make_docs import PAGE, families_table, family_lines
-from tests.families.pairs import MODEL_TYPES, TOLERANCE
+from tests.families.pairs import CASES, MODEL_TYPES, TOLERANCE, USUAL_FIRST
 from tests.tiny import FAMILIES as TINY
 
 PACKAGE = Path(lsg_convert.__file__).parent
@@ -36,6 +36,13 @@ MEDIAN_LINES = 100
 def test_every_family_is_covered(model_type: str) -> None:
     assert model_type in TINY, "tests.tiny makes no checkpoint of it"
     assert TINY[model_type].architecture in FAMILIES[model_type].heads
+
+
+def test_what_is_thinned_has_every_family_in_each_run() -> None:
+    """And with `make test-all` every head."""
+    assert [case.values for case in USUAL_FIRST] == CASES
+    assert {case.values[0] for case in USUAL_FIRST if not case.marks} == {*FAMILIES}
+    assert all([mark.name for mark in case.marks] in ([], ["product"]) for case in USUAL_FIRST)
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)

@@ -37,6 +37,7 @@ transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
 SHORT, LONG = 32, 150
+AUTO_CLASSES = [name for name in dir(transformers) if name.startswith("AutoModel")]  # once: it takes half a second
 
 
 @torch.no_grad()
@@ -57,10 +58,9 @@ def relative(one, other):
 def forget():
     """Make the library forget classes that folders have registered: as if each folder were loaded first."""
     configuration_auto.CONFIG_MAPPING._extra_content.clear()
-    for name in dir(transformers):
-        if name.startswith("AutoModel"):
-            mapping = getattr(getattr(transformers, name), "_model_mapping", None)
-            getattr(mapping, "_extra_content", {}).clear()
+    for name in AUTO_CLASSES:
+        mapping = getattr(getattr(transformers, name), "_model_mapping", None)
+        getattr(mapping, "_extra_content", {}).clear()
 
 
 class Folder:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lsg_convert.families import FAMILIES
+from tests import warm
 from tests.close import ROUNDING
 from tests.compiler import HAS_KERNEL
 from tests.folder.everywhere import FORMS, Findings, load_everywhere
@@ -25,8 +26,9 @@ WITHOUT_KERNEL = {architecture for name, architecture in RECIPES if "cpp" in FAM
 def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """Everything about folders that this release made."""
     root = tmp_path_factory.mktemp("folders")
-    for recipe in RECIPES:
-        make_folder(root, *recipe)
+    with warm.tokenizers():
+        for recipe in RECIPES:
+            make_folder(root, *recipe)
     return load_everywhere(Path(sys.executable), root, tmp_path_factory.mktemp("empty"), "thoroughly")
 
 

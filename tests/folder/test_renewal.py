@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from lsg_convert import convert
 from lsg_convert.families import family_of
-from tests.command import lsg_convert
+from tests.warm import lsg_convert
 
 EARLIER = {"bert": "BertForMaskedLM", "t5": "T5ForConditionalGeneration"}
 

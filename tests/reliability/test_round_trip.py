@@ -1,14 +1,14 @@
-"""From a Hub to a Hub: convert by id and revision, publish, load in a fresh process; the logits are the same."""
+"""From a Hub to a Hub: convert by id and revision, publish, load in another process; the logits are the same."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from tests.command import lsg_convert, run
 from tests.hub import LoopbackHub
 from tests.hub.server import READ_TOKEN, WRITE_TOKEN
 from tests.reliability.conftest import LENGTHS
+from tests.warm import lsg_convert, python
 
 LOGITS = """
 import json, sys, torch
@@ -26,8 +26,6 @@ print(json.dumps({"sum": logits.double().sum().item(), "some": logits[1, 140, :5
 
 
 def test_round_trip(hub: LoopbackHub, tiny: Path, tmp_path: Path) -> None:
-    import sys
-
     commit = hub.add("me/tiny", tiny, private=True)
     hub.add("me/tiny", {"config.json": b"{}"}, message="a later commit that must not matter")
     work = tmp_path / "work"
@@ -41,7 +39,7 @@ def test_round_trip(hub: LoopbackHub, tiny: Path, tmp_path: Path) -> None:
     assert pushed.code == 0 and pushed.json["repo_id"] == "me/lsg-tiny-256", pushed.output
 
     def logits(name: str, **variables: str) -> object:
-        done = run([sys.executable, "-I", "-c", LOGITS, name], tmp_path, **variables)
+        done = python(LOGITS, name, cwd=tmp_path, **variables)
         assert done.code == 0, done.output
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Run, lsg_convert
+from tests.command import Run
 from tests.hub import Fault, LoopbackHub
 from tests.hub.server import WRITE_TOKEN
 from tests.reliability.conftest import LENGTHS
+from tests.warm import lsg_convert
 
 Row = Callable[..., None]
 WRONG = "hf_wrongTokenThatMustNotShow0000000"

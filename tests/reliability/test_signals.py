@@ -89,8 +89,15 @@ def test_while_it_starts(milliseconds: int, name: str, source: Path, row: Row) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verify", ["--no-verify", "--verify"])
-def test_at_moments_of_a_whole_run(verify: str, source: Path, row: Row) -> None:
+@pytest.mark.parametrize(
+    ("verify", "count"),
+    [
+        ("--no-verify", MOMENTS),
+        ("--verify", MOMENTS // 2),  # each loads torch
+        pytest.param("--verify", MOMENTS, marks=pytest.mark.product),
+    ],
+)
+def test_at_moments_of_a_whole_run(verify: str, count: int, source: Path, row: Row) -> None:
     """Evenly over a run, with more in its last tenth; libraries and the tokenizer are loaded on the way."""
     place = source.parent
     before = tree(place)
@@ -100,8 +107,8 @@ def test_at_moments_of_a_whole_run(verify: str, source: Path, row: Row) -> None:
     lasted = time.monotonic() - started
     assert process.returncode == 0, out + err
     generator = random.Random(7)
-    moments = [lasted * number / MOMENTS for number in range(1, MOMENTS)]
-    moments += [lasted * (0.9 + 0.15 * generator.random()) for _ in range(MOMENTS // 2)]
+    moments = [lasted * number / count for number in range(1, count)]
+    moments += [lasted * (0.9 + 0.15 * generator.random()) for _ in range(count // 2)]
     for number, moment in enumerate(moments):
         subprocess.run(["rm", "-rf", place / "out"], check=True)
         name = list(CODES)[number % 2]

@@ -28,11 +28,18 @@ def grow(times: int) -> dict[str, Any]:
     return {"type": "Sequence", "normalizers": [step] * times}
 
 
+@pytest.fixture
+def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the limit is, but sooner reached."""
+    monkeypatch.setattr(tokenizer_process, "MEMORY", 2**28)
+
+
 # A table of a normalizer that points outside of itself: the parser panics, which is no Exception in Python.
 PANICS = {"type": "Precompiled", "precompiled_charsmap": "IAAAADA+Yc0UBAAARG/OwhvMzqYtmb81qMdBBzwGAACFySTDYWJjAGRlZgA="}
 
 
 class TestLimits:
+    @pytest.mark.usefixtures("small_memory")
     def test_of_memory(self, source: Path) -> None:
         _edit(source, normalizer=grow(10))
         with pytest.raises(RequestError, match=r"does not load: (it asks for more|it crashed|it took longer)"):
@@ -60,6 +67,7 @@ class TestConversion:
         assert done.code == 2 and "tokenizer does not load" in done.stderr and "Traceback" not in done.output
         assert {path.name for path in tmp_path.iterdir()} == {"source"}
 
+    @pytest.mark.usefixtures("small_memory")
     def test_tries_what_verification_reads(self, source: Path, tmp_path: Path) -> None:
         """It is harmless until the text in which our own paragraphs have a Chinese character."""
         step = {"type": "Replace", "pattern": {"Regex": "\\p{Han}"}, "content": "aaaaaaaaaa"}
@@ -69,6 +77,7 @@ class TestConversion:
 
 
 class TestVerification:
+    @pytest.mark.usefixtures("small_memory")
     def test_fails_and_goes_on(self, folder: Path, source: Path) -> None:
         _edit(folder, normalizer=grow(10))
         report = verify(folder, source, level="integrity")

@@ -18,8 +18,9 @@ from lsg_convert.sweep import run
 from lsg_convert.sweep.report import SweepReport
 from lsg_convert.sweep.run import Data, Grid
 from lsg_convert.sweep.state import DOMINATED, MEASURED
-from tests.command import COMMAND, lsg_convert
+from tests.command import COMMAND
 from tests.texts import LINES, long_text
+from tests.warm import lsg_convert
 
 SMALL = Grid(["norm", "none"], [16, 32], [2])
 OPTIONS: dict[str, Any] = {"max_len": 128, "block_size": 16, "sparse_block_size": 16, "verify": False}

@@ -1,5 +1,5 @@
 """The pairs of `tests/families`."""
 
-from tests.families.conftest import _one_thread, pair
+from tests.families.conftest import _one_thread, _tokenizers, pair
 
-__all__ = ["_one_thread", "pair"]
+__all__ = ["_one_thread", "_tokenizers", "pair"]

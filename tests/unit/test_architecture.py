@@ -13,7 +13,7 @@ import pytest
 from lsg_convert import convert, verify
 from lsg_convert.common.errors import RequestError
 from lsg_convert.conversion import inspect
-from tests.command import lsg_convert
+from tests.warm import lsg_convert
 
 OPTIONS: dict[str, Any] = {"max_len": 136, "block_size": 16, "sparse_block_size": 16}
 EMBEDDER = "sentence_transformers.models.Transformer"

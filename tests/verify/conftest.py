@@ -79,3 +79,8 @@ def breakable(converted: Callable[..., Converted], tmp_path: Path) -> Callable[.
         return Converted(good.source, tmp_path / "folder")
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _tokenizers(warm_tokenizers: None) -> None:
+    """What is converted here is not about the process that tries them."""

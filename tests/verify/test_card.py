@@ -26,9 +26,9 @@ from lsg_convert.folder.figures import (
 )
 from lsg_convert.folder.record import RecordedSource, read_record
 from lsg_convert.modeling.lsg_options import LSGOptions
-from tests.command import python
 from tests.tiny import make_checkpoint
 from tests.verify.conftest import OPTIONS, Converted
+from tests.warm import python
 
 HEADS = [
     ("bert", "BertForMaskedLM"),

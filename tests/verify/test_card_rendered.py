@@ -18,11 +18,11 @@ from lsg_convert.families import FAMILIES, PAIRS, family_named
 from lsg_convert.folder.card import render_card, updated_card
 from lsg_convert.folder.record import Record, SavedAgain, read_record
 from lsg_convert.modeling.lsg_options import LSGOptions
-from tests.command import python
 from tests.tiny import make_checkpoint
 from tests.verify.conftest import OPTIONS, Converted
 from tests.verify.plant import edit_json
 from tests.verify.test_card import sentence_source
+from tests.warm import python
 
 Maker = Callable[..., Converted]
 MARKDOWN = MarkdownIt("commonmark").enable("table")

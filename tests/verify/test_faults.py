@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from lsg_convert import Report
-from tests.command import lsg_convert
 from tests.verify.conftest import Converted
 from tests.verify.plant import Tensors, append_code, cover_up, edit_json, edit_tensors
+from tests.warm import lsg_convert
 
 Breakable = Callable[..., Converted]
 WORDS = "bert.embeddings.word_embeddings.weight"

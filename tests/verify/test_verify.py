@@ -21,9 +21,9 @@ from lsg_convert.folder.record import read_record, write_record
 from lsg_convert.folder.report import VerificationReport
 from lsg_convert.verification.levels import Level, parse_level
 from lsg_convert.verification.result import Result
-from tests.command import lsg_convert
 from tests.tiny import make_checkpoint
 from tests.verify.conftest import OPTIONS, Converted
+from tests.warm import lsg_convert
 
 Maker = Callable[..., Converted]
 WROTE_MARKER = "import pathlib\npathlib.Path({marker!r}).write_text('ran')\n"
