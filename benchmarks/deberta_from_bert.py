@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, nargs="+", required=True, help='JSONL with "text", or SQuAD files')
     parser.add_argument("--hold-out", default="", help='"id" of texts to measure on, separated by commas')
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=140)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--rate", type=float, default=5e-4, help="learning rate at its highest")
@@ -65,13 +65,13 @@ def main() -> None:
     print(f"DeBERTa before training {words_loss(model, unseen, tokenizer):.3f}", flush=True)
     train(model, bert, rows, tokenizer, arguments)
     model.save_pretrained(arguments.output)
+    tokenizer.save_pretrained(arguments.output)
+    lines = (json.dumps(text) + "\n" for text in held_out)
+    (arguments.output / "held_out.jsonl").write_text("".join(lines), encoding="utf-8")
     print(f"loss on held-out texts: DeBERTa after training {words_loss(model, unseen, tokenizer):.3f}", flush=True)
     table = model.deberta.encoder.rel_embeddings.weight.data
     table.copy_(table.mean(0, keepdim=True))
     print(f"the same with one row for all distances: {words_loss(model, unseen, tokenizer):.3f}")
-    tokenizer.save_pretrained(arguments.output)
-    lines = (json.dumps(text) + "\n" for text in held_out)
-    (arguments.output / "held_out.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def deberta_of(bert: Any) -> Any:
@@ -108,7 +108,7 @@ def train(model: Any, bert: Any, rows: Tensor, tokenizer: Any, arguments: argpar
     table = [encoder.rel_embeddings.weight, *encoder.LayerNorm.parameters()]
     others = [weight for weight in model.parameters() if all(weight is not one for one in table)]
     groups = [{"params": others, "lr": arguments.rate}, {"params": table, "lr": arguments.table_rate}]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [group["lr"] for group in groups], arguments.steps, pct_start=0.1, cycle_momentum=False
     )

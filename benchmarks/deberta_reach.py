@@ -39,6 +39,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "norm 128/2": {"sparsity_type": "norm"},
     "norm 128/4": {"sparsity_type": "norm", "sparsity_factor": 4},
     "norm 256/2": {"sparsity_type": "norm", "block_size": 256, "sparse_block_size": 256},
+    "norm 256/4": {"sparsity_type": "norm", "sparsity_factor": 4, "block_size": 256, "sparse_block_size": 256},
     "pooling 128/2": {"sparsity_type": "pooling"},
     "pooling 128/4": {"sparsity_type": "pooling", "sparsity_factor": 4},
     "bos_pooling 128/4": {"sparsity_type": "bos_pooling", "sparsity_factor": 4},
