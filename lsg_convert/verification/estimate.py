@@ -41,7 +41,8 @@ def estimate_conversion(
         elements = sum(prod(tensor.shape) for tensor in plan.tensors)
         tokens = min(plan.lsg.dense_limit, plan.source_max_len or DEFAULT_SOURCE_LENGTH)
         copies = 3 if cast else 1  # a source that is rounded as the folder was is there twice for a moment
-        memory = int(SLACK * (RUNTIME + copies * 4 * elements + 4 * 4 * tokens * _logits(plan)))
+        compared = _BUFFERS * largest  # by a second thread, whose memory is not given back to the system
+        memory = int(SLACK * (RUNTIME + copies * 4 * elements + 4 * 4 * tokens * _logits(plan) + compared))
         seconds += IMPORTING + _CHECKING + 2 * disk / _WRITING + 2 * 2 * elements * _TEXTS / COMPUTING
     return Estimate(disk, memory, seconds)
 
