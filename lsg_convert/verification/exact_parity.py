@@ -180,12 +180,9 @@ def _greedy_tokens_of(source: Any, subject: Subject) -> list[list[int]] | NotRun
 
 
 def _has_room_in_cache(model: Any) -> bool:
-    """Whether the library's cache has a place for every layer of the decoder: since 4.57 it has one for every layer of
-    the encoder.
-    """
-    names = ("num_decoder_layers", "decoder_layers")
-    layers = max(getattr(model.config, name, None) or 0 for name in names)
-    return layers <= model.config.num_hidden_layers
+    """Whether the library's cache has a place for every layer of the decoder: since 4.57 it is as deep as the encoder."""
+    layers = max(getattr(model.config, name, None) or 0 for name in ("num_decoder_layers", "decoder_layers"))
+    return layers <= getattr(model.config, "num_hidden_layers", layers)
 
 
 def _greedy_batch(subject: Subject) -> Batch:
