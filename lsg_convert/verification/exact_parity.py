@@ -180,7 +180,7 @@ def _greedy_tokens_of(source: Any, subject: Subject) -> list[list[int]] | NotRun
 
 
 def _has_room_in_cache(model: Any) -> bool:
-    """Whether the library's cache has a place for every layer of the decoder: since 4.57 it is as deep as the encoder."""
+    """Whether the library's cache has a place for every decoder layer: since 4.57 it is as deep as the encoder."""
     layers = max(getattr(model.config, name, None) or 0 for name in ("num_decoder_layers", "decoder_layers"))
     return layers <= getattr(model.config, "num_hidden_layers", layers)
 
