@@ -159,8 +159,8 @@ def _texts(subject: Subject) -> list[dict[str, Any]]:
     found = []
     lengths = dense_lengths(subject.lsg, subject.exact_limit)
     for number, length in enumerate(lengths):
-        name, text = subject.text.starting_with(number)
-        texts = [text[: _CHARACTERS * length]]
+        name, text = _best_known(subject, number, _CHARACTERS * length)
+        texts = [text]
         found.append({"name": f"{name}, {length} tokens", "texts": texts, "length": length, "padding_side": "right"})
     name, text = subject.text.starting_with(0)
     for side in PADDING_SIDES:
@@ -168,3 +168,11 @@ def _texts(subject: Subject) -> list[dict[str, Any]]:
         title = f"{name}, {lengths[-1]} tokens beside a short text, padded on the {side}"
         found.append({"name": title, "texts": texts, "length": lengths[-1], "padding_side": side})
     return found
+
+
+def _best_known(subject: Subject, number: int, characters: int) -> tuple[str, str]:
+    """Name and beginning of the passage with the fewest unknown tokens, counted from `number`: see `Inputs`."""
+    unknown = getattr(subject.tokenizer, "unk_token_id", None)
+    passages = [subject.text.starting_with(number + step) for step in range(len(subject.text.passages))]
+    beginnings = [(name, text[:characters]) for name, text in passages]
+    return min(beginnings, key=lambda each: subject.tokenizer(each[1])["input_ids"].count(unknown))
