@@ -162,9 +162,9 @@ def _texts(subject: Subject) -> list[dict[str, Any]]:
         name, text = _best_known(subject, number, _CHARACTERS * length)
         texts = [text]
         found.append({"name": f"{name}, {length} tokens", "texts": texts, "length": length, "padding_side": "right"})
-    name, text = subject.text.starting_with(0)
+    name, text = _best_known(subject, 0, _CHARACTERS * lengths[-1])
     for side in PADDING_SIDES:
-        texts = [text[: _CHARACTERS * lengths[-1]], text[: lengths[-1] // 2]]
+        texts = [text, text[: lengths[-1] // 2]]
         title = f"{name}, {lengths[-1]} tokens beside a short text, padded on the {side}"
         found.append({"name": title, "texts": texts, "length": lengths[-1], "padding_side": side})
     return found

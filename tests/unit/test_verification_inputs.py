@@ -1,7 +1,10 @@
 """The texts that models are compared on: tokens that the tokenizer knows, where there are enough of them."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from lsg_convert.verification import stranger
 from lsg_convert.verification.inputs import Inputs
 from lsg_convert.verification.texts import Text
 
@@ -32,3 +35,10 @@ def test_a_tokenizer_without_an_unknown_token_keeps_all():
     tokenizer = Letters()
     tokenizer.unk_token_id = None
     assert UNKNOWN in Inputs(tokenizer, Text({"one": "ab一"})).content(0, 3)[1]
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "known"), (1, "known too"), (2, "known too"), (3, "known")])
+def test_a_stranger_reads_what_is_known_best_and_next(number, name):
+    passages = {"known": "abc", "half": "a一b", "known too": "def"}
+    subject = SimpleNamespace(tokenizer=Letters(), text=Text(passages))
+    assert stranger._best_known(subject, number, 3) == (name, passages[name])
