@@ -13,6 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS, WIDTH, HEADS, INNER, VOCABULARY, LONGEST = 6, 768, 12, 3072, 1000, 16384
+OPENING = 3  # the token that inputs open with
 _BERT_LIKE = {
     "num_hidden_layers": LAYERS, "hidden_size": WIDTH, "num_attention_heads": HEADS, "intermediate_size": INNER,
     "vocab_size": VOCABULARY, "pad_token_id": 0, "attention_probs_dropout_prob": 0.0,  # as BART-base has it
@@ -47,6 +48,7 @@ def _lsg(**options: Any) -> Any:
 
     from lsg_convert.modeling.modeling_lsg_bart import LSGBartForConditionalGeneration
 
+    options = {"opening_token_id": OPENING, **options}  # as a conversion writes it
     return LSGBartForConditionalGeneration(BartConfig(**_BART_LIKE, max_position_embeddings=LONGEST, **options))
 
 

@@ -4,6 +4,7 @@ Every side is a process of its own; they take turns, so that what else the machi
 are medians over the rounds, ratios those of medians, against the first side. Memory is the peak above the weights in
 the run that warms up, since measuring it takes time. What does not fit into memory side by side is measured with
 `--alone`: every turn of a side starts its process anew, runs 512 tokens to warm up, and ends it.
+`--beside 1` keeps one processor busy meanwhile; `lsg@1` is a side that uses one thread, whatever `--threads` says.
 `lsg-converter` runs in the environment that `benchmarks/peers.py` makes.
 """
 
@@ -16,6 +17,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,9 @@ class Side:
     def __init__(self, name: str, arguments: argparse.Namespace) -> None:
         self.name = name
         python = str(arguments.peers) if name.partition(":")[0] == "lsg-converter" else sys.executable
-        self.command = [python, str(HERE / "worker.py"), name, "--dtype", arguments.dtype]
-        self.command += ["--device", arguments.device, "--threads", str(arguments.threads)]
+        model, _, threads = name.partition("@")
+        self.command = [python, str(HERE / "worker.py"), model, "--dtype", arguments.dtype]
+        self.command += ["--device", arguments.device, "--threads", threads or str(arguments.threads)]
         self.process: subprocess.Popen[str] | None = None
 
     def run(self, mode: str, tokens: int, batch: int, seed: int, memory: bool = False) -> dict[str, Any] | None:
@@ -79,14 +82,15 @@ def main() -> None:
     arguments = parse()
     sides = [Side(name, arguments) for name in arguments.sides.split(";")]
     results: list[dict[str, Any]] = []
-    for mode in arguments.modes.split(","):
-        for batch in _numbers(arguments.batch):
-            for tokens in _numbers(arguments.tokens):
-                take = alone if arguments.alone else together
-                samples, peaks = take(sides, mode, tokens, batch, arguments.rounds)
-                results += rows(peaks, samples, mode, batch, tokens, arguments.clock)
-                for row in results[-len(sides) :]:
-                    print(render(row), flush=True)
+    with busy_neighbours(arguments.beside):
+        for mode in arguments.modes.split(","):
+            for batch in _numbers(arguments.batch):
+                for tokens in _numbers(arguments.tokens):
+                    take = alone if arguments.alone else together
+                    samples, peaks = take(sides, mode, tokens, batch, arguments.rounds)
+                    results += rows(peaks, samples, mode, batch, tokens, arguments.clock)
+                    for row in results[-len(sides) :]:
+                        print(render(row), flush=True)
     for side in sides:
         side.close()
     if arguments.json:
@@ -129,6 +133,18 @@ def alone(sides: list[Side], mode: str, tokens: int, batch: int, rounds: int) ->
     return samples, peaks
 
 
+@contextlib.contextmanager
+def busy_neighbours(count: int) -> Iterator[None]:
+    """So many processes that compute, each with one thread, while the body runs."""
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
+
+
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,6 +163,7 @@ def parse() -> argparse.Namespace:
         help="cpu: processor time, for a machine that others use too",
     )
     parser.add_argument("--alone", action="store_true", help="one process at a time, each turn in a new one")
+    parser.add_argument("--beside", type=int, default=0, help="how many other processes compute meanwhile")
     parser.add_argument("--peers", default=PEERS, help="the Python that has lsg-converter")
     parser.add_argument("--json")
     parser.add_argument("--plot", help="time and memory against length, log-log: .svg, .png or .pdf")

@@ -18,7 +18,7 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from sides import VOCABULARY, build  # noqa: E402
+from sides import OPENING, VOCABULARY, build  # noqa: E402
 
 from lsg_convert.bench.meter import measure  # noqa: E402
 
@@ -42,6 +42,7 @@ def main() -> None:
         with contextlib.redirect_stdout(sys.stderr):
             torch.manual_seed(request["seed"])
             ids = torch.randint(5, VOCABULARY, (request["batch"], request["tokens"]), device=arguments.device)
+            ids[:, 0] = OPENING
             sample = measure(_call(model, ids, request["mode"]), arguments.device, request["memory"])
         _answer(answers, {"wall": sample.seconds, "cpu": sample.cpu_seconds, "peak": sample.peak_bytes})
 

@@ -5,7 +5,7 @@ The sequence that the layers see is [globals | tokens | padding up to whole bloc
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -139,7 +139,13 @@ class LSGEncoder:
         positions: torch.Tensor | None,
     ) -> list[torch.Tensor]:
         """What the last layer returns, trimmed and normalised; before it what each layer gets, if asked for."""
-        length = hidden_states.shape[1] - self.options.num_global_tokens
+        options, num_globals = self.options, self.options.num_global_tokens
+        without_first = opening_rows is None and self._can_leave_out_first(num_tokens)
+        if without_first:
+            hidden_states = torch.cat([hidden_states[:, :num_globals], hidden_states[:, num_globals + 1 :]], dim=1)
+            attention_mask = None if attention_mask is None else attention_mask[:, 1:]
+            options, num_tokens = replace(options, mask_first_token=False), num_tokens - 1
+        length = hidden_states.shape[1] - num_globals
         tokens = self._token_mask(attention_mask)
         padding = self.padding(num_tokens)
         if not holds(padding == 0):
@@ -149,9 +155,9 @@ class LSGEncoder:
                 tokens = torch.ones(hidden_states.shape[0], num_tokens, dtype=torch.bool, device=hidden_states.device)
             tokens = functional.pad(tokens, (0, padding), value=False)
         plan = self.attention_plan(
-            self.options, tokens, hidden_states.shape[0], num_tokens + padding, hidden_states.device, opening_rows
+            options, tokens, hidden_states.shape[0], num_tokens + padding, hidden_states.device, opening_rows
         )
-        plan.positions = positions
+        plan.positions, plan.without_first = positions, without_first
         mark_tokens(plan, marked_tokens(attention_mask, padding))
         states = []
         hidden_states = plan.arrange(hidden_states)
@@ -159,14 +165,25 @@ class LSGEncoder:
             for layer in layers:
                 if every_state:
                     plan = plan.to(hidden_states.device)
-                    states.append(self._trim(plan.restore(hidden_states), num_tokens, plan.opening_rows))
+                    states.append(self._trim(plan.restore(hidden_states), num_tokens, plan))
                 hidden_states = run_lsg_layer(self, layer, hidden_states, plan, self.attention_norm)
         plan = plan.to(hidden_states.device)
-        hidden_states = self._trim(plan.restore(hidden_states), num_tokens, plan.opening_rows)
+        hidden_states = self._trim(plan.restore(hidden_states), num_tokens, plan)
         norm = self.final_norm
         if norm is not None:
             hidden_states = (self.get_submodule(norm) if isinstance(norm, str) else norm)(hidden_states)
         return [*states, hidden_states]
+
+    def _can_leave_out_first(self, num_tokens: int) -> bool:
+        """Whether token 0 can be spared where global 0 stands in for it: no query attends to it, nobody gets its state.
+
+        Up to the dense limit a layer then costs what the library's does: as many rows, and no mask.
+        """
+        options = self.options
+        plain = self.attention_plan is AttentionPlan and not self.self_attention.reads_positions
+        replaced = options.global_has_position and options.pool_with_global
+        short = options.local_attention == "block" and not is_captured() and num_tokens <= options.dense_limit
+        return plain and replaced and short
 
     def _check_mask(self, attention_mask: torch.Tensor | None, batch_size: int, num_tokens: int) -> None:
         if attention_mask is not None and attention_mask.shape != (batch_size, num_tokens):
@@ -198,19 +215,22 @@ class LSGEncoder:
             )
         return missing_tokens(num_tokens, block_size)
 
-    def _trim(self, hidden_states: torch.Tensor, num_tokens: int, opening_rows: torch.Tensor | None) -> torch.Tensor:
+    def _trim(self, hidden_states: torch.Tensor, num_tokens: int, plan: AttentionPlan) -> torch.Tensor:
         """[batch, G + T + padding, width] → [batch, T, width], or [batch, G + T, width] for the decoder.
 
         Global 0 replaces token 0 only where the globals themselves are dropped, in the rows that open.
         """
         num_globals = self.options.num_global_tokens
         hidden_states = hidden_states[:, : num_globals + num_tokens]
+        if plan.without_first:
+            parts = (hidden_states[:, :num_globals], hidden_states[:, :1], hidden_states[:, num_globals:])
+            hidden_states = torch.cat(parts, dim=1)
         if self.passes_globals_to_decoder:
             return hidden_states
-        tokens = hidden_states[:, num_globals:]
-        if not (self.options.pool_with_global and num_globals):
+        tokens, opening_rows = hidden_states[:, num_globals:], plan.opening_rows
+        if plan.without_first or not (self.options.pool_with_global and num_globals):
             return tokens
-        is_first = torch.arange(num_tokens, device=tokens.device)[:, None] == 0
+        is_first = torch.arange(tokens.shape[1], device=tokens.device)[:, None] == 0
         if opening_rows is not None:
             is_first = is_first & opening_rows[:, None, None]
         return torch.where(is_first, hidden_states[:, :1], tokens)

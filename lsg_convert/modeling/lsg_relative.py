@@ -30,6 +30,8 @@ class GlobalBias(nn.Module):
 class LSGRelativeSelfAttention(LSGSelfAttention):
     """LSG self-attention with a bias by distance; `use_bias` says which."""
 
+    reads_positions = True
+
     def use_bias(
         self, by_bucket: nn.Embedding, towards_globals: GlobalBias, num_buckets: int, max_distance: int
     ) -> None:

@@ -37,9 +37,11 @@ class LSGSelfAttention(nn.Module):
         dropout: attention dropout probability while training.
 
     `takes_whole_blocks`: whether padding up to a whole block must be there in a graph too.
+    `reads_positions`: whether scores depend on where tokens are in the sequence.
     """
 
     takes_whole_blocks = False
+    reads_positions = False
 
     def __init__(
         self,

@@ -10,7 +10,8 @@ from .lsg_eager import is_captured, is_eager_on_cpu
 from .lsg_graph import holds
 from .lsg_options import LSGOptions
 
-QUERIES_AT_ONCE = 1024  # on a CPU, of all texts of a batch
+# On a CPU, of all texts of a batch. One thread waits for no other, and more stays in its cache.
+QUERIES_AT_ONCE, QUERIES_OF_ONE_THREAD = 1024, 512
 
 
 class Window(NamedTuple):
@@ -48,13 +49,16 @@ class AttentionPlan:
         padded: whether more than the first token may be masked.
         with_marked: the plan of [globals | marked tokens | tokens], if tokens are marked above the dense limit.
         half_window: how many tokens on each side a token attends to; None where it attends to blocks.
+        never_keeps_first: whether token 0 is known to be masked in every row; windows begin behind it then.
         windows: the windows of all blocks, in order; none up to the dense limit.
         shared_windows: the same for attention that keeps no terms of pairs, more blocks to a window on a CPU.
         positions: [B or 1, n], where the caller gives the tokens' positions.
+        without_first: whether token 0 has been left out of the sequence.
         global_bias: [n], what is added to the scores of tokens towards the first n globals; None where that is nothing.
     """
 
     positions: Tensor | None = None
+    without_first: bool = False
     global_bias: Tensor | None = None
     position_bias: Any = None  # of the last layer that ran, where scores have one
 
@@ -104,6 +108,9 @@ class AttentionPlan:
 
     def make_windows(self) -> None:
         """Plan the windows of all blocks."""
+        masks_first = self.options.mask_first_token and self.opening_rows is None
+        starts_there = self.num_globals == self.options.num_global_tokens  # no tokens have been put among the globals
+        self.never_keeps_first = masks_first and starts_there and not is_captured()
         self._masked_before: list[int] | None = None
         if self.tokens is not None and self.padded and is_eager_on_cpu(self.device):
             # Where asking is free: which tokens are masked in some row, so that other windows go without a mask.
@@ -115,7 +122,8 @@ class AttentionPlan:
         elif is_eager_on_cpu(self.device):
             # Few at a time, so that what is gathered stays in the cache; not one, as every call waits for its threads.
             self.windows = plan_windows(self, 1)
-            blocks = QUERIES_AT_ONCE // (self.batch_size * self.options.block_size)
+            at_once = QUERIES_OF_ONE_THREAD if torch.get_num_threads() == 1 else QUERIES_AT_ONCE
+            blocks = at_once // (self.batch_size * self.options.block_size)
             self.shared_windows = plan_windows(self, max(1, blocks))
         else:
             self.windows = self.shared_windows = plan_windows(self, self.num_tokens)
@@ -194,12 +202,16 @@ def plan_windows(plan: AttentionPlan, at_once: int) -> list[Window]:
     options, num_tokens = plan.options, plan.num_tokens
     block, step = options.block_size, options.step if options.has_sparse else 0
     num_sparse = step * (num_tokens // block)
+    begin = int(plan.never_keeps_first)
     windows: list[Window] = []
     for i in range(num_tokens // block):
         ends = zip(_spans(plan, i), (num_tokens, num_sparse, num_sparse), strict=True)
         local, left, right = ((min(end, max(0, a)), min(end, max(0, b))) for (a, b), end in ends)
+        local = (max(begin, local[0]), local[1])
         # A sparse token may come from anywhere in its block.
         origins = [(a // step * block, -(-b // step) * block) for a, b in (left, right) if a < b]
+        if begin and not options.can_select_masked:
+            origins = [(max(begin, a), b) for a, b in origins]
         masked = not (plan.keeps_globals and all(plan.keeps_all(*span) for span in (local, *origins)))
         window = Window(i, 1, masked, local, left, right)
         if windows and windows[-1].num_blocks < at_once and _continues(windows[-1], window, block, step):

@@ -117,14 +117,34 @@ def plan(options, num_tokens, tokens=None, at_once=1000):
 
 def test_windows_tile_the_blocks_and_share_the_middle():
     windows = plan(options_of(), 8 * 12)
-    assert [window.block for window in windows] == [0, 1, 2, 3, 4, 9, 10, 11]
-    assert [window.num_blocks for window in windows] == [1, 1, 1, 1, 5, 1, 1, 1]
-    assert windows[4][:6] == (4, 5, False, (24, 48), (4, 12), (24, 32))
+    assert [window.block for window in windows] == [0, 1, 2, 3, 9, 10, 11]
+    assert [window.num_blocks for window in windows] == [1, 1, 1, 6, 1, 1, 1]
+    assert windows[3][:6] == (3, 6, False, (16, 40), (0, 8), (20, 28))
 
 
-def test_only_the_first_token_is_masked_without_padding():
-    assert [window.masked for window in plan(options_of(), 96, at_once=1)] == [True] * 4 + [False] * 8
-    assert not any(window.masked for window in plan(options_of(mask_first_token=False), 96))
+def test_without_padding_windows_begin_behind_the_first_token_and_are_not_masked():
+    for changes, first in (({}, 1), ({"mask_first_token": False}, 0)):
+        windows = plan(options_of(**changes), 96, at_once=1)
+        assert [window.local[0] for window in windows[:3]] == [first, first, 8]
+        assert not any(window.masked for window in windows)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sparsity_type": "stride"}, {"sparsity_type": "block_stride"}, {"sparsity_factor": 1}]
+)
+def test_windows_are_masked_where_the_first_token_may_be_a_sparse_one(changes):
+    windows = plan(options_of(**changes), 96, at_once=1)
+    assert [window.masked for window in windows] == [
+        window.left[0] < window.left[1] and window.left[0] == 0 for window in windows
+    ]
+    assert any(window.masked for window in windows)
+
+
+def test_rows_that_open_otherwise_keep_their_first_token():
+    plan_of_rows = AttentionPlan(options_of(), None, 2, 96, torch.device("cpu"), torch.tensor([True, False]))
+    windows = plan_windows(plan_of_rows, 1)
+    assert [window.local[0] for window in windows[:3]] == [0, 0, 8]
+    assert all(window.masked for window in windows)
 
 
 def test_only_windows_with_padding_are_masked():
