@@ -6,6 +6,7 @@ Only light modules of the standard library are imported before that. What Python
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     RUN.complete()
     code = ends_well(code)
     _ignore_signals()
+    gc.freeze()  # else Python looks through all that torch and transformers are for garbage as it ends: a second
     return code
 
 

@@ -53,9 +53,11 @@ def plan_facts(plan: Mapping[str, Any]) -> dict[str, str]:
 def heads_text(auto_classes: Iterable[str]) -> str:
     """Return the Auto classes, the shared part of their names said once."""
     names = list(auto_classes)
+    if len(names) == 1:
+        return names[0]
     heads = [name.removeprefix("AutoModelFor") for name in names if name.startswith("AutoModelFor")]
     others = [name for name in names if not name.startswith("AutoModelFor")]
-    return ", ".join(others) + (f"; AutoModelFor… {', '.join(heads)}" if heads else "")
+    return "; ".join([", ".join(others)] * bool(others) + [f"AutoModelFor… {', '.join(heads)}"] * bool(heads))
 
 
 def changes_table(changes: Sequence[Mapping[str, Any]], clean: Clean) -> list[RenderableType]:

@@ -17,7 +17,7 @@ from lsg_convert.common.os_errors import os_failure
 from lsg_convert.common.progress import Advance
 
 _COPIED_AT_ONCE = 8 * 2**20  # between two signs of progress
-_HASHED_AT_ONCE = 2**18  # stays in the processor's cache
+_HASHED_AT_ONCE = 2**22  # each step waits for Python's lock, which an import meanwhile holds for milliseconds
 
 
 class HashedFile:
