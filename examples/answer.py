@@ -42,9 +42,7 @@ def read_options() -> argparse.Namespace:
         "--empty-windows", type=int, default=1, help="windows without the answer to train on, a question"
     )
     parser.add_argument(
-        "--question-global",
-        action="store_true",
-        help="the question's tokens attend to all, and all to them; needs a folder converted with --question-global",
+        "--question-global", action="store_true", help="the question's tokens attend to all, and all to them"
     )
     parser.add_argument("--no-answer", action="store_true", help="a question may have no answer, as in SQuAD 2.0")
     parser.add_argument("--num-best", type=int, default=20, help="answers to keep of each question")

@@ -8,7 +8,7 @@ from lsg_convert.cli import parameters as p
 from lsg_convert.cli.completion import complete_family
 from lsg_convert.cli.console import Console
 from lsg_convert.common.errors import RequestError
-from lsg_convert.modeling.lsg_options import AutomaticGlobals, BackendName, LocalAttention, SparsityType
+from lsg_convert.modeling.lsg_options import BackendName, LocalAttention, SparsityType
 
 Family = Annotated[
     str,
@@ -28,9 +28,6 @@ AttentionBackend = Annotated[
 ]
 SparsityTypeOption = Annotated[SparsityType, p.option("lsh: put the code of this sparsity type in.", shown=True)]
 LocalAttentionOption = Annotated[LocalAttention, p.option("sliding: put the code of this attention in.", shown=True)]
-AutomaticGlobalsOption = Annotated[
-    AutomaticGlobals, p.option("question, choice, first: put the code of these rules in.", shown=True)
-]
 
 
 def code(
@@ -39,7 +36,6 @@ def code(
     attention_backend: AttentionBackend = "auto",
     sparsity_type: SparsityTypeOption = "norm",
     local_attention: LocalAttentionOption = "block",
-    automatic_globals: AutomaticGlobalsOption = "none",
     json: p.Json = False,
     quiet: p.Quiet = False,
     verbose: p.Verbose = False,
@@ -66,7 +62,6 @@ def code(
             "attention_backend": attention_backend,
             "sparsity_type": sparsity_type,
             "local_attention": local_attention,
-            "automatic_globals": automatic_globals,
         }
         ((name, content),) = modeling_files(found, parts_of(asked)).items()
         if output is not None:

@@ -34,5 +34,5 @@ FAMILY = roberta_style_family(
     without=("ForCausalLM",),
     tokenizer_class="RobertaTokenizer",
     source_options=_source_options,
-    modules=("lsg_sliding", "lsg_automatic_globals"),
+    modules=("lsg_sliding",),
 )

@@ -1,7 +1,7 @@
 """The code that comes with a folder: one file, generated from the modules in `modeling/`.
 
 What few need is not in it unless it is asked for: the attention backends `flex` (FlexAttention, for GPUs) and `cpp` (a
-C++ kernel, for CPUs), the sparsity type `lsh`, sliding attention, and rules by which tokens are global.
+C++ kernel, for CPUs), the sparsity type `lsh`, and sliding attention.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ OPTIONAL: Mapping[str, Mapping[str, str]] = {
     "attention_backend": {"flex": "lsg_flex", "cpp": "lsg_cpp"},
     "sparsity_type": {"lsh": "lsg_hashing"},
     "local_attention": {"sliding": "lsg_sliding"},
-    "automatic_globals": dict.fromkeys(("first", "question", "choice"), "lsg_automatic_globals"),
 }
 _LISTED = f"{', '.join(list(OPTIONAL)[:-1])} or {list(OPTIONAL)[-1]}"
 _LONGEST_HEADER = 4000  # bytes

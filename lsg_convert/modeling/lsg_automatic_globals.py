@@ -8,7 +8,7 @@ first: the first token. none: no token.
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,19 +21,6 @@ from .lsg_options import LSGOptions
 logger = logging.get_logger(__name__)
 
 
-class RuleInput(NamedTuple):
-    """What a rule goes by: the options, ids [..., T] or None, which tokens are no padding, bool [..., T]."""
-
-    options: LSGOptions
-    input_ids: Tensor | None
-    kept: Tensor
-
-
-def has_rule(options: LSGOptions) -> bool:
-    """Whether a rule makes tokens of the input global. (``ends`` is no matter of tokens.)"""
-    return options.automatic_globals not in ("none", "ends")
-
-
 def with_automatic_globals(
     options: LSGOptions, attention_mask: Tensor | None, input_ids: Tensor | None, inputs_embeds: Tensor | None
 ) -> Tensor | None:
@@ -43,7 +30,8 @@ def with_automatic_globals(
     Raises:
         ValueError: the rule does not fit the input.
     """
-    if not has_rule(options) or (attention_mask is not None and attention_mask.dtype == MERGED):
+    is_rule = options.automatic_globals not in ("none", "ends")  # these are no matter of tokens
+    if not is_rule or (attention_mask is not None and attention_mask.dtype == MERGED):
         return attention_mask
     mask = automatic_global_mask(options, attention_mask, input_ids, inputs_embeds)
     return merge_masks(mask, attention_mask, input_ids, inputs_embeds)
@@ -61,7 +49,7 @@ def automatic_global_mask(
     if given is None:
         return None
     kept = torch.ones_like(given, dtype=torch.bool) if attention_mask is None else attention_mask != 0
-    marked = RULES[options.automatic_globals](RuleInput(options, input_ids, kept))
+    marked = _tokens_of_rule(options, input_ids, kept)
     return None if marked is None else (marked & kept).long()
 
 
@@ -87,47 +75,37 @@ def _by_rule(library: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-def _mark_none(of: RuleInput) -> Tensor:
-    return torch.zeros_like(of.kept)
-
-
-def _mark_nothing(of: RuleInput) -> None:
-    """Other than none, which is a mask."""
-
-
-def _mark_first(of: RuleInput) -> Tensor:
-    return torch.arange(of.kept.shape[-1], device=of.kept.device).expand_as(of.kept) == 0
-
-
-def _mark_question(of: RuleInput) -> Tensor | None:
-    separators = _separators(of)
-    return None if separators is None else separators.cumsum(-1) == 0
-
-
-def _mark_choice(of: RuleInput) -> Tensor | None:
-    separators = _separators(of)
+def _tokens_of_rule(options: LSGOptions, input_ids: Tensor | None, kept: Tensor) -> Tensor | None:
+    """Bool [..., T]; None where the rule is about no tokens, or cannot tell. `kept`: which tokens are no padding."""
+    rule = options.automatic_globals
+    if rule == "none":
+        return torch.zeros_like(kept)
+    if rule == "first":
+        return torch.arange(kept.shape[-1], device=kept.device).expand_as(kept) == 0
+    separators = None if rule == "ends" else _separators(options, input_ids, kept)
     if separators is None:
         return None
-    between = 2 if of.options.num_separators == 3 else 1  # separators between the texts
-    return (separators.cumsum(-1) > 0).cumsum(-1) > between
+    behind = separators.cumsum(-1) > 0
+    if rule == "question":
+        return ~behind
+    between = 2 if options.num_separators == 3 else 1  # separators between the texts
+    return behind.cumsum(-1) > between
 
 
-def _separators(of: RuleInput) -> Tensor | None:
+def _separators(options: LSGOptions, input_ids: Tensor | None, kept: Tensor) -> Tensor | None:
     """Where the separators are, bool [..., T]; None where the ids are not known.
 
     Raises:
         ValueError: some row has none, or not as many as two texts have between and behind them.
     """
-    rule, token, expected = (
-        getattr(of.options, name) for name in ("automatic_globals", "separator_token_id", "num_separators")
-    )
-    if of.input_ids is None:
+    rule, token, expected = options.automatic_globals, options.separator_token_id, options.num_separators
+    if input_ids is None:
         logger.warning_once(
             f"automatic_globals={rule!r} goes by the separators in input_ids: of inputs_embeds no token is global by "
             "itself. Give global_attention_mask."
         )
         return None
-    separators = (of.input_ids == token) & of.kept
+    separators = (input_ids == token) & kept
     if not is_captured():
         found = separators.sum(-1)
         wrong = (found == 0) if expected is None else (found != expected)
@@ -138,12 +116,3 @@ def _separators(of: RuleInput) -> Tensor | None:
                 "the two as a pair, give global_attention_mask, or load the model with automatic_globals='none'."
             )
     return separators
-
-
-RULES: dict[str, Callable[[RuleInput], Tensor | None]] = {
-    "none": _mark_none,
-    "first": _mark_first,
-    "question": _mark_question,
-    "choice": _mark_choice,
-    "ends": _mark_nothing,
-}

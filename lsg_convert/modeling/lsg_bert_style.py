@@ -16,7 +16,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import logging
 
-from .lsg_automatic_globals import has_rule, with_automatic_globals
+from .lsg_automatic_globals import with_automatic_globals
 from .lsg_encoder import LSGEncoder, LSGEncoderOutput, format_output
 from .lsg_inputs import check_length, refuse_attentions, refuse_head_mask, require_one_input
 from .lsg_marked import marked_tokens, merge_masks
@@ -118,8 +118,7 @@ class LSGBertStyleModel(LSGEncoder):
         refuse_head_mask(kwargs)
         layers = self.encoder_layers(**{name: kwargs.get(name) for name in self.further_layer_inputs})
         num_tokens = require_one_input(input_ids, inputs_embeds).shape[1]
-        if has_rule(self.options):
-            attention_mask = with_automatic_globals(self.options, attention_mask, input_ids, inputs_embeds)
+        attention_mask = with_automatic_globals(self.options, attention_mask, input_ids, inputs_embeds)
         if position_ids is None:
             check_length(num_tokens, self.max_tokens())
         others = ((embedding_inputs.get("token_type_ids"), 0), (position_ids, self.first_position()))

@@ -134,11 +134,6 @@ class LSGOptions:
         return self.block_size // self.sparsity_factor
 
     @property
-    def can_select_masked(self) -> bool:
-        """Whether a token that is masked alone may become a sparse token: others of its segment are taken instead."""
-        return self.sparsity_factor == 1 or self.sparsity_type in ("stride", "block_stride")
-
-    @property
     def segment_length(self) -> int:
         """Tokens among which ``norm`` chooses and ``lsh`` hashes."""
         return min(self.block_size, self.sparse_block_size)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers.modeling_outputs import BaseModelOutput
 
-from .lsg_automatic_globals import has_rule, with_automatic_globals
+from .lsg_automatic_globals import with_automatic_globals
 from .lsg_compat import wants_dict
 from .lsg_encoder import LSGEncoder, LSGEncoderOutput, format_output
 from .lsg_heads import signature_with_global_mask
@@ -43,8 +43,7 @@ class LSGSeq2SeqEncoder(LSGEncoder):
         warn_of_no_attentions(output_attentions)
         refuse_head_mask(kwargs)
         given = require_one_input(input_ids, inputs_embeds)
-        if has_rule(self.options):
-            attention_mask = with_automatic_globals(self.options, attention_mask, input_ids, inputs_embeds)
+        attention_mask = with_automatic_globals(self.options, attention_mask, input_ids, inputs_embeds)
         if inputs_embeds is None:
             inputs_embeds = self.embed_words(given)
         num_tokens = inputs_embeds.shape[1]

@@ -203,15 +203,15 @@ def plan_windows(plan: AttentionPlan, at_once: int) -> list[Window]:
     block, step = options.block_size, options.step if options.has_sparse else 0
     num_sparse = step * (num_tokens // block)
     begin = int(plan.never_keeps_first)
+    # A token that is masked alone is no sparse token where others of its segment may be selected instead.
+    first_origin = 0 if options.sparsity_factor == 1 or "stride" in options.sparsity_type else begin
     windows: list[Window] = []
     for i in range(num_tokens // block):
         ends = zip(_spans(plan, i), (num_tokens, num_sparse, num_sparse), strict=True)
         local, left, right = ((min(end, max(0, a)), min(end, max(0, b))) for (a, b), end in ends)
         local = (max(begin, local[0]), local[1])
         # A sparse token may come from anywhere in its block.
-        origins = [(a // step * block, -(-b // step) * block) for a, b in (left, right) if a < b]
-        if begin and not options.can_select_masked:
-            origins = [(max(begin, a), b) for a, b in origins]
+        origins = [(max(first_origin, a // step * block), -(-b // step) * block) for a, b in (left, right) if a < b]
         masked = not (plan.keeps_globals and all(plan.keeps_all(*span) for span in (local, *origins)))
         window = Window(i, 1, masked, local, left, right)
         if windows and windows[-1].num_blocks < at_once and _continues(windows[-1], window, block, step):

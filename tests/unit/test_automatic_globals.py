@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 import torch
 
-from lsg_convert.modeling.lsg_automatic_globals import RULES, automatic_global_mask, with_automatic_globals
+from lsg_convert.modeling.lsg_automatic_globals import automatic_global_mask, with_automatic_globals
 from lsg_convert.modeling.lsg_marked import MERGED, merge_masks
-from lsg_convert.modeling.lsg_options import AutomaticGlobals, LSGOptions
+from lsg_convert.modeling.lsg_options import LSGOptions
 
 BERT = torch.tensor([[1, 7, 8, 2, 9, 9, 2], [1, 7, 2, 9, 9, 2, 0]])
 ROBERTA = torch.tensor([[1, 7, 8, 2, 2, 9, 2], [1, 7, 2, 2, 9, 2, 0]])
@@ -40,8 +38,11 @@ def test_which_tokens(rule: str, ids: torch.Tensor, expected: list[list[int]]) -
             assert mask.reshape(2, choices, 7)[:, -1].tolist() == expected
 
 
-def test_the_rules_are_the_options() -> None:
-    assert tuple(RULES) == get_args(AutomaticGlobals)
+def test_blocks_at_the_ends_are_no_matter_of_tokens() -> None:
+    assert automatic_global_mask(options_of("ends"), MASK, BERT, None) is None
+
+
+def test_other_rules_are_refused() -> None:
     with pytest.raises(ValueError, match=r"automatic_globals='last': must be one of \('none', 'first'"):
         LSGOptions(automatic_globals="last").validate()
 

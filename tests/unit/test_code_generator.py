@@ -17,7 +17,7 @@ from lsg_convert.folder.remote_code import OPTIONAL, code_name, modeling_files, 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = [*FAMILIES.values(), *PAIRS.values()]
 BACKENDS = ("auto", *OPTIONAL["attention_backend"])
-LINES_OF_BERT = 2255
+LINES_OF_BERT = 2330
 
 Generate = Callable[..., Generated]
 
@@ -192,15 +192,7 @@ class TestFiles:
         asked = {"local_attention": "sliding"}
         assert "keep_band" in code_of(bert, **asked)
         assert ships(bert, f"{bert.modeling_file}.py", code_of(bert, "cpp", "lsh", **asked).encode())
-        assert '"sliding"' in code_of(bert).partition("LEFT_OUT: ")[2].partition("\n")[0]
-
-    def test_rules_for_globals_are_in_it_only_where_they_are_used(self) -> None:
-        assert {name for name, family in FAMILIES.items() if "RuleInput" in code_of(family)} == {"longformer"}
-        bert, asked = FAMILIES["bert"], {"automatic_globals": "question"}
-        assert '"question"' in code_of(bert).partition("LEFT_OUT: ")[2].partition("\n")[0]
-        assert all(rule in code_of(bert, **asked) for rule in ("_mark_question", "_mark_choice", "_mark_first"))
-        assert "question" not in code_of(bert, **asked).partition("LEFT_OUT: ")[2].partition("\n")[0]
-        assert ships(bert, f"{bert.modeling_file}.py", code_of(bert, **asked).encode())
+        assert '"sliding")' in code_of(bert).partition("LEFT_OUT: ")[2].partition("\n")[0]
 
     def test_position_bias_is_in_it_only_where_it_is_used(self) -> None:
         holders = {name for name, family in FAMILIES.items() if "self._by_distance" in code_of(family)}
