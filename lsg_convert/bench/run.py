@@ -131,10 +131,10 @@ def run_benchmark(
             DENSE: _loaded(lambda: _dense_encoder(dense_config, longest, dtype, device)),
         }
         for encoder in sides.values():  # weights are mapped from their file until they are used
-            _step(encoder, torch.randint(5, config["vocab_size"], (1, min(lengths)), device=device), "forward")()
+            _step(encoder, _tokens(config, min(lengths), device), "forward")()
         for mode in ("forward", "training step") if train else ("forward",):
             for length in lengths:
-                ids = torch.randint(5, config["vocab_size"], (1, length), device=device)
+                ids = _tokens(config, length, device)
                 for turn, side, encoder in in_turns(sides, rounds):
                     sample = measure(_step(encoder, ids, mode), device, memory=not turn)
                     if turn:
@@ -262,6 +262,17 @@ def _dense_encoder(config: dict[str, Any], longest: int, dtype: str, device: str
 
 def _encoder(model: Any) -> Any:
     return model.get_encoder() if model.config.is_encoder_decoder else model
+
+
+def _tokens(config: dict[str, Any], length: int, device: str) -> torch.Tensor:
+    """Random ids [1, length] that open as texts do: attention has less to do then."""
+    import torch
+
+    ids = torch.randint(5, config["vocab_size"], (1, length), device=device)
+    opening = config.get("opening_token_id")
+    if opening is not None:
+        ids[:, 0] = opening
+    return ids
 
 
 def _step(encoder: torch.nn.Module, ids: torch.Tensor, mode: str) -> Callable[[], Any]:
