@@ -7,6 +7,8 @@ absolute numbers it would be too wide for small values and too narrow for large 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -21,3 +23,11 @@ def assert_close(actual: Tensor, expected: Tensor, rounding: float = ROUNDING, t
     """`actual` is `expected` but for rounding; `terms` is the size of what is summed, where all of it may cancel."""
     size = float(expected.detach().abs().max()) if expected.numel() else 0.0
     torch.testing.assert_close(actual, expected, atol=rounding * max(size, terms), rtol=0)
+
+
+def assert_gradients_close(actual: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Every gradient that is expected, by the name of its weight, is there and is as expected but for rounding."""
+    assert actual.keys() >= expected.keys()
+    largest = max(float(each.abs().max()) for each in expected.values())
+    for name, gradient in expected.items():
+        assert_close(actual[name], gradient, GRADIENT_ROUNDING, terms=0.01 * largest)

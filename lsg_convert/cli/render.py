@@ -57,7 +57,8 @@ def heads_text(auto_classes: Iterable[str]) -> str:
         return names[0]
     heads = [name.removeprefix("AutoModelFor") for name in names if name.startswith("AutoModelFor")]
     others = [name for name in names if not name.startswith("AutoModelFor")]
-    return "; ".join([", ".join(others)] * bool(others) + [f"AutoModelFor… {', '.join(heads)}"] * bool(heads))
+    parts = (", ".join(others), f"AutoModelFor… {', '.join(heads)}" if heads else "")
+    return "; ".join(part for part in parts if part)
 
 
 def changes_table(changes: Sequence[Mapping[str, Any]], clean: Clean) -> list[RenderableType]:

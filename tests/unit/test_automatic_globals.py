@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 
 from lsg_convert.modeling.lsg_automatic_globals import automatic_global_mask, with_automatic_globals
 from lsg_convert.modeling.lsg_marked import MERGED, merge_masks
-from lsg_convert.modeling.lsg_options import LSGOptions
+from lsg_convert.modeling.lsg_options import AutomaticGlobals, LSGOptions
 
 BERT = torch.tensor([[1, 7, 8, 2, 9, 9, 2], [1, 7, 2, 9, 9, 2, 0]])
 ROBERTA = torch.tensor([[1, 7, 8, 2, 2, 9, 2], [1, 7, 2, 2, 9, 2, 0]])
@@ -18,17 +20,17 @@ def options_of(rule: str, separators: int | None = 2) -> LSGOptions:
     return LSGOptions(automatic_globals=rule, separator_token_id=2, num_separators=separators)
 
 
-@pytest.mark.parametrize(
-    ("rule", "ids", "expected"),
-    [
-        ("none", BERT, [[0] * 7, [0] * 7]),
-        ("first", BERT, [[1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]]),
-        ("question", BERT, [[1, 1, 1, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0]]),
-        ("question", ROBERTA, [[1, 1, 1, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0]]),
-        ("choice", BERT, [[0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1, 0]]),
-        ("choice", ROBERTA, [[0, 0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1, 0]]),
-    ],
-)
+MARKED = [
+    ("none", BERT, [[0] * 7, [0] * 7]),
+    ("first", BERT, [[1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]]),
+    ("question", BERT, [[1, 1, 1, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0]]),
+    ("question", ROBERTA, [[1, 1, 1, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0]]),
+    ("choice", BERT, [[0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1, 0]]),
+    ("choice", ROBERTA, [[0, 0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1, 0]]),
+]
+
+
+@pytest.mark.parametrize(("rule", "ids", "expected"), MARKED)
 def test_which_tokens(rule: str, ids: torch.Tensor, expected: list[list[int]]) -> None:
     for options in (options_of(rule, int((ids[0] == 2).sum())),):
         for choices in (1, 3):  # rows, or rows of choices
@@ -36,6 +38,10 @@ def test_which_tokens(rule: str, ids: torch.Tensor, expected: list[list[int]]) -
             mask = automatic_global_mask(options, many[1], many[0], None)
             assert mask is not None
             assert mask.reshape(2, choices, 7)[:, -1].tolist() == expected
+
+
+def test_every_rule_is_tested() -> None:
+    assert {"ends", *(rule for rule, _, _ in MARKED)} == set(get_args(AutomaticGlobals))
 
 
 def test_blocks_at_the_ends_are_no_matter_of_tokens() -> None:
