@@ -42,6 +42,15 @@ class WantedPlan(NamedTuple):
     half_window: int | None = None
 
 
+class LayerDifference(NamedTuple):
+    """max_abs: the largest difference of one layer's attention. left_out: rows of one head that were not compared, as
+    keys tie there and another choice of them is as right.
+    """
+
+    max_abs: float
+    left_out: int
+
+
 class KernelParity(Check):
     """Each layer's attention against a dense attention over an explicit choice of the same keys."""
 
@@ -63,23 +72,26 @@ class KernelParity(Check):
         if not layers:
             raise NotRunError("no layer of this model has LSG attention: its encoder is not part of it")
         local_layers = subject.family.local_layers(subject.encoder_config)
-        tolerance, worst, position, compared = subject.settings.tolerance, 0.0, "", 0
+        tolerance, worst, position, compared, left_out = subject.settings.tolerance, 0.0, "", 0, 0
         batches = [*window_batches(subject), marked_batch(subject)]
         with subject.reporter.stage("Comparing attention", len(batches)) as advance:
             for batch in batches:
                 with compared_attention(layers, batch, subject.lsg, local_layers) as differences:
                     encoder_states(model, batch)
-                for layer, value in differences.items():
+                for layer, found in differences.items():
                     compared += 1
-                    if not value <= worst:
-                        worst, position = value, f"{layer}, {batch.name}"
+                    left_out += found.left_out
+                    if not found.max_abs <= worst:
+                        worst, position = found.max_abs, f"{layer}, {batch.name}"
                 advance(1)
         passed = bool(worst <= tolerance)
         lengths = sorted({batch.ids.shape[1] for batch in batches})
         most = max((int(batch.marked.sum(1).max()) for batch in batches if batch.marked is not None), default=0)
         measured = f"max |Δ| {worst:.1e} in {len(layers)} layers at {', '.join(map(str, lengths))} tokens"
         measured += f", {most} of them global" * bool(most)
+        measured += f"; {left_out} rows of a head left out, as keys tie" * bool(left_out)
         values = {"max_abs": worst, "position": position, "layers": len(layers), "lengths": lengths, "marked": most}
+        values["left_out"] = left_out
         if not compared:
             raise NotRunError("no layer was run: its attention could not be compared")
         return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else position, values)
@@ -146,12 +158,12 @@ def lsg_layers(model: Any) -> dict[str, Any]:
 @contextmanager
 def compared_attention(
     layers: dict[str, Any], batch: Batch, options: LSGOptions, local_layers: Mapping[int, int] | None = None
-) -> Iterator[dict[str, float]]:
+) -> Iterator[dict[str, LayerDifference]]:
     """While this lasts, every layer's attention is computed by definition too; yields the largest differences.
 
     local_layers: layers that stay as the source has them, and how many tokens a token sees on each side there.
     """
-    differences: dict[str, float] = {}
+    differences: dict[str, LayerDifference] = {}
     plan = wanted_plan(batch, options)
     shipped = {name: layer.attention for name, layer in layers.items()}
     for name, layer in layers.items():
@@ -244,7 +256,7 @@ def _global_tokens(batch: Batch, options: LSGOptions) -> torch.Tensor:
 class _Compared:
     """Stands in for a layer's attention, and compares it with the definition."""
 
-    def __init__(self, name: str, shipped: Any, plan: WantedPlan, differences: dict[str, float]) -> None:
+    def __init__(self, name: str, shipped: Any, plan: WantedPlan, differences: dict[str, LayerDifference]) -> None:
         self._name, self._shipped, self._plan, self._differences = name, shipped, plan, differences
 
     def __call__(
@@ -258,20 +270,22 @@ class _Compared:
         position_bias: Any = None,
     ) -> torch.Tensor:
 
-        from lsg_convert.verification.oracle import dense_lsg_attention
+        from lsg_convert.verification.oracle import attention_and_ties
 
         # In float32 whatever the model computes in: with few bits many keys tie, and any choice of them is right.
         exact = (query.float(), key.float(), value.float())
         context = self._shipped(*exact, plan, scale, dropout_p, position_bias)
         wanted_plan = self._plan
         if key.shape[2] == wanted_plan.keep.shape[1]:
-            wanted = dense_lsg_attention(*exact, wanted_plan, scale, 0.0, position_bias)
+            wanted, tied = attention_and_ties(*exact, wanted_plan, scale, 0.0, position_bias)
             # What padding attends to does not matter: nothing attends to padding.
             read = wanted_plan.keep.clone()
             read[:, wanted_plan.options.num_global_tokens] = True
-            gap = (context - wanted).abs().amax((1, 3)).nan_to_num(nan=float("inf"))
-            difference = float(gap[read].max())
+            gap = (context - wanted).abs().amax(3).nan_to_num(nan=float("inf"))
+            difference = float(gap.masked_fill(tied | ~read[:, None], 0.0).max())
+            left_out = int((tied & read[:, None]).sum())
         else:
-            difference = float("inf")  # other globals or other padding than the configuration says
-        self._differences[self._name] = max(difference, self._differences.get(self._name, 0.0))
+            difference, left_out = float("inf"), 0  # other globals or other padding than the configuration says
+        before = self._differences.get(self._name, LayerDifference(0.0, 0))
+        self._differences[self._name] = LayerDifference(max(difference, before.max_abs), before.left_out + left_out)
         return context.to(query.dtype)

@@ -15,12 +15,20 @@ from torch import Tensor
 LSH_SEED = 123
 
 
+# Norms, or scores of buckets, that differ by less than this share of them may be ranked either way in float32.
+_TIE = 1e-5
+
+
 class _Sparse(NamedTuple):
-    """weight: [B, H, S, T], how each sparse token averages the tokens; dead: bool [B, H, S]; position: [B, H, S]."""
+    """weight: [B, H, S, T], how each sparse token averages the tokens; dead: bool [B, H, S]; position: [B, H, S].
+
+    tied: bool [B, H, S], those of a run in which rounding decides what is chosen; None where there are none.
+    """
 
     weight: Tensor
     dead: Tensor
     position: Tensor
+    tied: Tensor | None = None
 
 
 def dense_lsg_attention(
@@ -37,6 +45,21 @@ def dense_lsg_attention(
     Raises:
         ValueError: dropout was asked for.
     """
+    return attention_and_ties(query, key, value, plan, scale, dropout_p, position_bias)[0]
+
+
+def attention_and_ties(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    plan: Any,
+    scale: float,
+    dropout_p: float = 0.0,
+    position_bias: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """What `dense_lsg_attention` returns, and bool [B, H, G + T]: queries that attend to sparse tokens of a run in
+    which keys tie, so that another choice is as right as the one made here.
+    """
     if dropout_p:
         raise ValueError(f"dropout_p={dropout_p}: the oracle has no dropout.")
     batch, heads, length, _ = query.shape
@@ -48,6 +71,7 @@ def dense_lsg_attention(
     all_keys, all_values = key, value
     position = torch.arange(-num_globals, num_tokens, device=key.device).expand(batch, heads, -1)
     dead = masked[:, None].expand(-1, heads, -1)
+    tied = torch.zeros(batch, heads, length, dtype=torch.bool, device=key.device)
     attends = torch.ones(batch, length, length, dtype=torch.bool, device=key.device)
     in_blocks = plan.half_window is not None or length - options.num_global_tokens > _dense_limit(options)
     if in_blocks:
@@ -59,7 +83,10 @@ def dense_lsg_attention(
             others = (masked[:, tokens], is_global[:, tokens])
             sparse = _sparse_tokens(query[:, :, tokens], key[:, :, tokens], *others, options, scale)
             attends_to_sparse = _attends_to_sparse(num_globals, num_tokens, options, plan.half_window, key.device)
-            attends = torch.cat([attends, attends_to_sparse & ~is_global[..., None]], dim=2)
+            attends_to_sparse = attends_to_sparse & ~is_global[..., None]
+            if sparse.tied is not None:
+                tied = (attends_to_sparse[:, None] & sparse.tied[:, :, None]).any(-1)
+            attends = torch.cat([attends, attends_to_sparse], dim=2)
             all_keys = torch.cat([key, sparse.weight @ key[:, :, tokens]], dim=2)
             all_values = torch.cat([value, sparse.weight @ value[:, :, tokens]], dim=2)
             position = torch.cat([position, sparse.position], dim=2)
@@ -77,7 +104,8 @@ def dense_lsg_attention(
         score = score + _weight_of_first_block(options, is_global, score)
     hidden = ~attends[:, None] | dead[:, :, None]
     # In place, as the matrix is large. A hidden key's weight is 0, unless all keys of the query are hidden.
-    return score.masked_fill_(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1) @ all_values
+    weight = score.masked_fill_(hidden, -1e30 if score.dtype != torch.float16 else -6e4).softmax(-1)
+    return weight @ all_values, tied
 
 
 def _weight_of_first_block(options: Any, is_global: Tensor, score: Tensor) -> Tensor:
@@ -158,7 +186,7 @@ def _sparse_tokens(
             position[b, h] = torch.tensor(chosen, device=key.device)
     weight.scatter_(-1, position[..., None], 1.0)
     dead = masked[:, None].expand(-1, heads, -1).gather(-1, position)
-    return _Sparse(weight, dead, position)
+    return _Sparse(weight, dead, position, _tied_norms(key, masked, run, factor) if kind == "norm" else None)
 
 
 def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: int) -> list[int]:
@@ -177,6 +205,15 @@ def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: in
         ranked = sorted(range(start, start + run), key=norms.__getitem__)
         chosen += ranked[run - run // factor :]
     return chosen
+
+
+def _tied_norms(key: Tensor, masked: Tensor, run: int, factor: int) -> Tensor:
+    """Sparse tokens of runs in which the last key chosen and the first one left out have one norm: bool [B, H, S]."""
+    norms = key.detach().norm(dim=-1).masked_fill(masked[:, None], -1.0)
+    ranked = norms.unflatten(-1, (-1, run)).sort(dim=-1).values
+    left_out, chosen = ranked[..., run - run // factor - 1], ranked[..., run - run // factor]
+    tied = (left_out >= 0) & (chosen - left_out <= _TIE * chosen)
+    return tied.repeat_interleave(run // factor, dim=-1)
 
 
 def _averages(
@@ -205,17 +242,19 @@ def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int
     sizes = [run] * options.lsh_num_pre_rounds + [run // options.sparsity_factor]
     projections = [_directions(heads, width, size // 2, LSH_SEED + i).to(key) for i, size in enumerate(sizes)]
     position = torch.zeros(weight.shape[:3], dtype=torch.long, device=key.device)
+    tied = torch.zeros(weight.shape[:3], dtype=torch.bool, device=key.device)
     for b in range(batch):
         for h in range(heads):
             for start in range(0, num_tokens, run):
                 groups = {t: [t] for t in range(start, start + run) if not masked[b, t]}
-                for projection in projections:
-                    groups = _merge_alike(groups, key[b, h].detach(), projection[h])
                 first = start // options.sparsity_factor
+                for projection in projections:
+                    groups, tie = _merge_alike(groups, key[b, h].detach(), projection[h])
+                    tied[b, h, first : first + run // options.sparsity_factor] |= tie
                 for bucket, members in groups.items():
                     weight[b, h, first + bucket, members] = 1.0 / len(members)
                     position[b, h, first + bucket] = int(sum(members) / len(members) + 0.5)
-    return _Sparse(weight, weight.sum(-1) == 0, position)
+    return _Sparse(weight, weight.sum(-1) == 0, position, tied)
 
 
 @lru_cache(maxsize=8)
@@ -232,15 +271,18 @@ def _hashed(index: int) -> float:
     return ((index ^ index >> 16) // 256) / 2**24 - 0.5
 
 
-def _merge_alike(groups: dict[int, list[int]], key: Tensor, projection: Tensor) -> dict[int, list[int]]:
-    """Groups of tokens whose summed keys fall into one bucket, by bucket."""
+def _merge_alike(groups: dict[int, list[int]], key: Tensor, projection: Tensor) -> tuple[dict[int, list[int]], bool]:
+    """Groups of tokens whose summed keys fall into one bucket, by bucket; and whether two buckets tie for a group."""
     merged: dict[int, list[int]] = {}
+    tie = False
     for members in groups.values():
         total = key[members].sum(0)
         score = total / total.norm().clamp(min=1e-12) @ projection
-        bucket = int(torch.cat([score, -score]).argmax())
-        merged.setdefault(bucket, []).extend(members)
-    return merged
+        score = torch.cat([score, -score])
+        highest = score.topk(2).values
+        tie |= bool(highest[0] - highest[1] <= _TIE * highest[0])
+        merged.setdefault(int(score.argmax()), []).extend(members)
+    return merged, tie
 
 
 def _arange_like(weight: Tensor) -> Tensor:

@@ -39,13 +39,16 @@ def _size(folder: Path) -> int:
 @pytest.fixture(scope="session")
 def trained_like(checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of 22 million parameters, small ones as training leaves them."""
+    import torch
     from transformers import AutoConfig, BertForMaskedLM
 
     sizes = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 3, "num_attention_heads": 12}
     folder = checkpoint("bert", "BertForMaskedLM", max_positions=512, **sizes)
     config = AutoConfig.from_pretrained(folder)
     config.initializer_range = 0.02
-    BertForMaskedLM(config).save_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BertForMaskedLM(config).save_pretrained(folder)
     return folder
 
 

@@ -207,6 +207,19 @@ class TestOptions:
         assert report.verdict == "passed", report
         assert report["parity, as shipped"].values["max_abs"] <= 1e-4
 
+    def test_keys_that_tie_leave_the_choice_open(self, converted: Maker, tmp_path: Path) -> None:
+        """Where rounding decides between two keys, the folder may choose other sparse tokens than the definition."""
+        source = shutil.copytree(converted("bert").source, tmp_path / "source")
+        tensors = load_file(source / "model.safetensors")
+        tensors["bert.encoder.layer.1.attention.self.key.weight"].mul_(
+            1e-8
+        )  # all keys are the bias, but for the last bit
+        save_file(tensors, source / "model.safetensors", metadata={"format": "pt"})
+        check = package.verify(convert(source, output=tmp_path / "ties", **OPTIONS).output)["attention by definition"]
+        assert check.passed
+        assert check.values["left_out"] > 0
+        assert f"; {check.values['left_out']} rows of a head left out, as keys tie" in check.measured
+
     def test_random_globals_are_verified(self, converted: Maker, tmp_path: Path) -> None:
         options = {**OPTIONS, "global_init": "random", "num_global_tokens": 5, "mask_first_token": False}
         output = convert(converted("bert").source, output=tmp_path / "random", **options).output
