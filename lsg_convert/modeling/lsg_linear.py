@@ -1,8 +1,8 @@
 """Float32 linear maps on a CPU by oneDNN, where that is faster than the BLAS that torch was built with.
 
-PyTorch multiplies float32 matrices with its BLAS, most often Intel's MKL, and carries oneDNN too. On AMD processors
-with AVX-512 oneDNN is twice as fast, on Intel's it need not be: both are timed at first use. (Without AVX-512 it is
-never much faster, and nothing is timed.) No module changes: while the layers run, without gradients,
+PyTorch multiplies float32 matrices with its BLAS, most often Intel's MKL, and carries oneDNN too. With AVX-512 oneDNN
+is faster on some processors, by half or by a tenth, and on others not: both are timed at first use. (Without AVX-512
+it is never much faster, and nothing is timed.) No module changes: while the layers run, without gradients,
 `torch.nn.functional.linear` is redirected.
 `torch.backends.mkldnn.flags(enabled=False)` turns this off, as all of oneDNN.
 """
@@ -21,7 +21,8 @@ from torch.overrides import TorchFunctionMode
 from .lsg_eager import are_plain_float32, is_eager_on_cpu, needs_gradients
 
 LinearKernel = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-CLEARLY_FASTER = 0.8  # of torch's time, so that noise does not decide
+CLEARLY_FASTER = 0.95  # of torch's time, so that noise does not decide
+_TIMED_TOKENS, _TIMED_INPUTS, _TIMED_OUTPUTS, _TIMES = 256, 768, 3072, 3
 
 
 def fast_linear_maps(device: torch.device) -> AbstractContextManager[Any]:
@@ -47,14 +48,15 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 @lru_cache(maxsize=8)
 def onednn_is_faster(num_threads: int) -> bool:
-    """Whether oneDNN is there and clearly faster with so many threads: some milliseconds, once a process."""
+    """Whether oneDNN is there and clearly faster with so many threads: less than a tenth of a second, once a process."""
     kernel = onednn_kernel()
     if kernel is None or "AVX512" not in torch.backends.cpu.get_cpu_capability():
         return False
-    input, weight, bias = torch.ones(64, 768), torch.ones(768, 768), torch.ones(768)
+    input, weight = torch.ones(_TIMED_TOKENS, _TIMED_INPUTS), torch.ones(_TIMED_OUTPUTS, _TIMED_INPUTS)
+    bias = torch.ones(_TIMED_OUTPUTS)
     seconds: dict[LinearKernel, list[float]] = {functional.linear: [], kernel: []}
     with torch.inference_mode():
-        for _ in range(5):
+        for _ in range(_TIMES):
             for function, times in seconds.items():
                 start = time.perf_counter()
                 function(input, weight, bias)

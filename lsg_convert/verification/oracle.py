@@ -16,7 +16,7 @@ LSH_SEED = 123
 
 
 # Norms, or scores of buckets, that differ by less than this share of them may be ranked either way in float32.
-_TIE = 1e-5
+_TIE = 2e-6
 
 
 class _Sparse(NamedTuple):
