@@ -48,7 +48,7 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 @lru_cache(maxsize=8)
 def onednn_is_faster(num_threads: int) -> bool:
-    """Whether oneDNN is there and clearly faster with so many threads: less than a tenth of a second, once a process."""
+    """Whether oneDNN is there and clearly faster with so many threads; asked once, in less than a tenth of a second."""
     kernel = onednn_kernel()
     if kernel is None or "AVX512" not in torch.backends.cpu.get_cpu_capability():
         return False
