@@ -11,7 +11,7 @@ from lsg_convert.common.errors import LSGConvertError, RequestError
 from lsg_convert.common.estimate import Estimate
 from lsg_convert.common.files import user_path
 from lsg_convert.common.json_files import write_json
-from lsg_convert.common.progress import Reporter, SilentReporter, Steps, begin_importing, import_libraries
+from lsg_convert.common.progress import Reporter, SilentReporter, Steps, begin_importing
 from lsg_convert.folder.auxiliary_files import AuxiliaryFiles, copy_auxiliary_files, survey
 from lsg_convert.folder.card import write_card
 from lsg_convert.folder.figures import draw_attention
@@ -256,14 +256,10 @@ def _verify_folder(folder: Path, source: Source, record: Record, steps: Steps) -
     Raises:
         VerificationError: a check failed.
     """
-    steps.step()
-    import_libraries(steps)
-    from lsg_convert.common.quiet import libraries_quiet
     from lsg_convert.verification.run import verify_conversion
 
     steps.step()
-    with libraries_quiet():
-        report = verify_conversion(folder, source, record, steps)
+    report = verify_conversion(folder, source, record, steps)
     report.raise_if_failed()
     return report.as_record()
 

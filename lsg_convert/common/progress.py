@@ -13,6 +13,7 @@ Advance = Callable[[int], None]
 IMPORTING = "Importing torch and transformers"
 _THREAD = "import of torch and transformers"
 _LAST = "transformers.modeling_utils"  # what takes longest of what is imported
+_SWITCH = 5e-4  # seconds after which an import lets other work have Python's lock, a tenth of what is usual
 
 
 class Reporter(Protocol):
@@ -77,8 +78,13 @@ def _is_importing() -> bool:
 
 
 def _import_quietly() -> None:
-    with suppress(Exception):  # who needs them imports them again, and is told what is wrong
-        _import()
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(min(usual, _SWITCH))
+    try:
+        with suppress(Exception):  # who needs them imports them again, and is told what is wrong
+            _import()
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _import() -> None:

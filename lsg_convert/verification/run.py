@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from lsg_convert.verification.saved_weights import subject_of_saved
 from lsg_convert.verification.settings import Settings
 from lsg_convert.verification.stranger_launch import started_beside
 from lsg_convert.verification.subject import Subject
+from lsg_convert.verification.tensor_comparison import compare_copies
 from lsg_convert.verification.texts import load_text
 
 # What a conversion runs: in seconds, and in the memory of one process that has one of the two models at a time.
@@ -97,10 +98,19 @@ def verify(
     return report
 
 
-def verify_conversion(folder: Path, source: Source, record: Record, reporter: Reporter) -> Report:
-    """What a conversion verifies of the folder it has just written: integrity and exact parity."""
-    subject = Subject(folder, record, source, load_text(), Settings(), fresh=True, reporter=reporter)
-    return run_checks(subject, Level.EXACT, CONVERSION_CHECKS)
+def verify_conversion(folder: Path, source: Source, record: Record, steps: Steps) -> Report:
+    """What a conversion verifies of the folder it has just written: integrity and exact parity.
+
+    While torch and transformers are imported, tensors are compared.
+    """
+    subject = Subject(folder, record, source, load_text(), Settings(), fresh=True, reporter=steps)
+    if not subject.lacks("weights") and not subject.lacks("source"):
+        with suppress(LSGConvertError):  # the check meets it again, and says so
+            compare_copies(subject)
+    import_libraries(steps)
+    steps.step()
+    with libraries_quiet():
+        return run_checks(subject, Level.EXACT, CONVERSION_CHECKS)
 
 
 def run_checks(

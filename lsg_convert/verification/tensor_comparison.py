@@ -11,11 +11,11 @@ from lsg_convert.folder.tensors import tensor_entries
 from lsg_convert.plan.special_tokens import special_tokens
 from lsg_convert.plan.tensor_plan import TensorPlan
 from lsg_convert.sources.tensor_bytes import CHUNK, torch_dtype
-from lsg_convert.verification.byte_comparison import RTOL, Comparer, bytes_of, first_difference, index_of
+from lsg_convert.verification.byte_comparison import RTOL, Comparer, first_difference, index_of, values_of
 from lsg_convert.verification.first_global import first_token
 
 if TYPE_CHECKING:
-    import torch
+    import numpy
 
     from lsg_convert.verification.subject import Subject
 
@@ -40,28 +40,50 @@ def compare_tensors(subject: Subject) -> TensorComparison:
     result = TensorComparison(
         missing=sorted(planned.keys() - weights.tensors.keys()), extra=sorted(weights.tensors.keys() - planned.keys())
     )
-    changed, copies = {}, []
-    total = sum(info.nbytes for info in weights.tensors.values())
-    with subject.reporter.stage("Comparing tensors", total) as advance, ThreadPoolExecutor(_threads(subject)) as pool:
-        for name, info in weights.tensors.items():
-            tensor = planned.get(name)
-            if tensor is None:
-                continue
-            if info.shape != tensor.shape or info.dtype != tensor.dtype:
-                wanted = f"{tensor.dtype} {list(tensor.shape)}"
-                result.wrong.append(f"{name} is {info.dtype} {list(info.shape)} instead of {wanted}")
-            elif tensor.action == "copy":
-                copies.append(tensor)
-            else:
-                changed[name] = tensor
-        for tensor, problem in zip(copies, pool.map(partial(_compare_copy, subject), copies), strict=True):
-            result.equal += problem is None
-            result.wrong += [problem] if problem else []
-            advance(weights.tensors[tensor.name].nbytes)
+    changed = {}
+    for name, info in weights.tensors.items():
+        tensor = planned.get(name)
+        if tensor is None:
+            continue
+        if not _looks_as_planned(subject, tensor):
+            wanted = f"{tensor.dtype} {list(tensor.shape)}"
+            result.wrong.append(f"{name} is {info.dtype} {list(info.shape)} instead of {wanted}")
+        elif tensor.action != "copy":
+            changed[name] = tensor
+    copies = compare_copies(subject)
+    result.equal = copies.count(None)
     problems = made_otherwise(subject, changed)
-    result.rebuilt = sum(problem is None for problem in problems)
-    result.wrong += [problem for problem in problems if problem is not None]
+    result.rebuilt = problems.count(None)
+    result.wrong += [problem for problem in (*copies, *problems) if problem is not None]
     return result
+
+
+def compare_copies(subject: Subject) -> list[str | None]:
+    """Compare the tensors that should have the source's bytes: what is wrong with each, None for nothing.
+
+    It is done once, and takes no library: a conversion does it while torch and transformers are imported.
+    """
+    return subject.remember("copies of tensors", lambda: _compare_copies(subject))
+
+
+def _compare_copies(subject: Subject) -> list[str | None]:
+    tensors = subject.weights.tensors
+    copies = [
+        tensor
+        for tensor in subject.plan.tensors
+        if tensor.action == "copy" and tensor.name in tensors and _looks_as_planned(subject, tensor)
+    ]
+    total, problems = sum(tensors[tensor.name].nbytes for tensor in copies), list[str | None]()
+    with subject.reporter.stage("Comparing tensors", total) as advance, ThreadPoolExecutor(_threads(subject)) as pool:
+        for tensor, problem in zip(copies, pool.map(partial(_compare_copy, subject), copies), strict=True):
+            problems.append(problem)
+            advance(tensors[tensor.name].nbytes)
+    return problems
+
+
+def _looks_as_planned(subject: Subject, tensor: TensorPlan) -> bool:
+    info = subject.weights.tensors[tensor.name]
+    return info.shape == tensor.shape and info.dtype == tensor.dtype
 
 
 def _threads(subject: Subject) -> int:
@@ -74,8 +96,7 @@ def _threads(subject: Subject) -> int:
 def _compare_copy(subject: Subject, tensor: TensorPlan) -> str | None:
     """What is wrong with a tensor that should have the source's bytes."""
     assert tensor.source is not None
-    expected = bytes_of(subject.source_weights.read(tensor.source))
-    actual = bytes_of(subject.weights.read(tensor.name))
+    expected, actual = subject.source_weights.stored(tensor.source), subject.weights.stored(tensor.name)
     position = first_difference(expected, actual)
     if position is None:
         return None
@@ -97,7 +118,8 @@ def made_otherwise(subject: Subject, changed: dict[str, TensorPlan]) -> list[str
         if is_globals and subject.plan.global_init == "random":
             problem = _drawn_globals(subject, tensor, tokens.first)
         else:
-            sink = Comparer(subject.weights.read(entry.name), tensor.action not in _COMPUTED, tensor.dtype)
+            actual = subject.weights.stored(entry.name)
+            sink = Comparer(actual, tensor.shape, tensor.action not in _COMPUTED, tensor.dtype)
             entry.write(cast("BinaryIO", sink))
             problem = _kept_rows(subject, tensor) or sink.problem
         if problem is not None and is_globals:
@@ -149,16 +171,18 @@ def _explain_globals(subject: Subject, tensor: TensorPlan, token: int, problem: 
     return problem
 
 
-def _describe(subject: Subject, tensor: TensorPlan, expected: torch.Tensor, actual: torch.Tensor, position: int) -> str:
+def _describe(
+    subject: Subject, tensor: TensorPlan, expected: numpy.ndarray, actual: numpy.ndarray, position: int
+) -> str:
     """What a copied tensor holds instead of the source's values."""
     dtype = torch_dtype(tensor.dtype)
     for name, info in subject.source_weights.tensors.items():
         if name != tensor.source and info.shape == tensor.shape and info.dtype == tensor.dtype:
-            other = bytes_of(subject.source_weights.read(name))
+            other = subject.source_weights.stored(name)
             if first_difference(other[:CHUNK], actual[:CHUNK]) is None and first_difference(other, actual) is None:
                 return f"{tensor.name} holds the source's {name}"
     element = position // dtype.itemsize
     values = [
-        part[element * dtype.itemsize :][: dtype.itemsize].clone().view(dtype).item() for part in (expected, actual)
+        values_of(part[element * dtype.itemsize :][: dtype.itemsize], dtype).item() for part in (expected, actual)
     ]
     return f"{tensor.name} at {index_of(element, tensor.shape)} is {values[1]!r} instead of {values[0]!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,17 +12,17 @@ from lsg_convert.verification.byte_comparison import first_difference
 
 @given(length=st.integers(0, 40), start=st.integers(0, 7), changed=st.sets(st.integers(0, 39)))
 def test_the_first_byte_that_differs(length: int, start: int, changed: set[int]) -> None:
-    expected = torch.arange(start + length, dtype=torch.uint8)[start:]
-    actual = expected.clone()
+    expected = numpy.arange(start + length, dtype=numpy.uint8)[start:]
+    actual = expected.copy()
     within = sorted(index for index in changed if index < length)
     actual[within] ^= 1
     assert first_difference(expected, actual) == (within[0] if within else None)
 
 
 def test_in_any_chunk() -> None:
-    expected = torch.zeros(2 * CHUNK + 5, dtype=torch.uint8)
-    assert first_difference(expected, expected.clone()) is None
+    expected = numpy.zeros(2 * CHUNK + 5, dtype=numpy.uint8)
+    assert first_difference(expected, expected.copy()) is None
     for index in (0, CHUNK - 1, CHUNK, 2 * CHUNK, 2 * CHUNK + 4):
-        actual = expected.clone()
+        actual = expected.copy()
         actual[index] = 1
         assert first_difference(expected, actual) == index
