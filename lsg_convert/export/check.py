@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from lsg_convert.common.memory import available_memory
-from lsg_convert.export.parts import TARGET_LENGTH, Part, Texts
+from lsg_convert.export.parts import TARGET_LENGTH, Part
 
 LENGTHS = (1, 64, 200, 256, 257, 1000, 4096)
 BATCHES = (1, 3)
@@ -22,13 +22,17 @@ _ROWS = 2**9  # that are compared at a time: differences take memory too
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far a file's outputs are from eager's, at one length and batch. `tolerance` is None where it has none."""
+    """How far a file's outputs are from eager's, at one length and batch. `tolerance` is None where it has none.
+
+    ties: choices of keys that rounding decides, in texts of which no others were found: then there is no tolerance.
+    """
 
     file: str
     tokens: int
     batch: int
     difference: float
     tolerance: float | None
+    ties: int = 0
 
     @property
     def passed(self) -> bool | None:
@@ -91,6 +95,7 @@ def _fits(numbers: int) -> bool:
 
 
 Compare = Callable[[dict[str, torch.Tensor]], tuple[float, float]]
+Make = Callable[[int, int], tuple[dict[str, torch.Tensor], int]]
 
 
 def compare_whole(part: Part, session: Session) -> Compare:
@@ -127,24 +132,24 @@ def compare_generating(model: Any, sessions: Mapping[str, Session]) -> Compare:
 
 def compare_all(
     compare: Compare,
-    texts: Texts,
+    make: Make,
     file: str,
     lengths: Sequence[int],
     width: int,
     has_tolerance: bool,
     advance: Callable[[int], None],
 ) -> list[Comparison]:
-    """Compare at all lengths and batches. width: numbers of output for a token."""
+    """Compare at all lengths and batches. width: numbers of output for a token; make: see `ClearTexts.make`."""
     rows = []
     for length in lengths:
         for batch in BATCHES:
-            made = texts.make(batch, length, seed=length)
+            made, ties = make(batch, length)
             parts = [made]
             if batch * length * width > MOST_NUMBERS:
                 parts = [{name: value[row : row + 1] for name, value in made.items()} for row in range(batch)]
             if _fits(batch // len(parts) * length * width):
                 differences, tolerances = zip(*map(compare, parts), strict=True)
-                tolerance = max(tolerances) if has_tolerance else None
-                rows.append(Comparison(file, length, batch, max(differences), tolerance))
+                tolerance = max(tolerances) if has_tolerance and not ties else None
+                rows.append(Comparison(file, length, batch, max(differences), tolerance, ties))
             advance(1)
     return rows

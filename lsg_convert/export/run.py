@@ -114,6 +114,7 @@ def _build(
     reporter: Reporter,
 ) -> ExportReport:
     from lsg_convert.export.check import Session, compare_all, compare_generating, compare_whole, lengths_for
+    from lsg_convert.export.clear_texts import ClearTexts
     from lsg_convert.export.graph import write_graph
     from lsg_convert.export.smaller import SUFFIXES, write_smaller
 
@@ -129,6 +130,7 @@ def _build(
     smaller = [kind for kind in kinds if kind in SUFFIXES]
     lengths = lengths_for(record.max_len)
     rows: list[Comparison] = []
+    clear = ClearTexts(texts, model, parts[0].module)
     with_words = parts[0].outputs[0] == "logits"  # those of a decoder, of a few tokens, are small
     width = max(model.config.vocab_size if with_words else 0, 1024)
     with reporter.stage("Comparing with eager", len(lengths) * 2 * (1 + len(smaller))) as advance:
@@ -139,7 +141,7 @@ def _build(
             sessions = {name: Session(path) for name, path in paths.items()}
             compare = compare_generating(model, sessions) if generates else compare_whole(parts[0], sessions["model"])
             shown = ", ".join(path.name for path in paths.values())
-            rows += compare_all(compare, texts, shown, lengths, width, not kind, advance)
+            rows += compare_all(compare, clear.make, shown, lengths, width, not kind, advance)
     files = {f"{ONNX_FOLDER}/{path.name}": path.stat().st_size for path in sorted(stage.iterdir())}
     return ExportReport(str(place), files, tuple(rows))
 

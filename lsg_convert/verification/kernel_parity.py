@@ -142,16 +142,16 @@ def distinct_tokens(subject: Subject, length: int, seed: int) -> list[int]:
     return subject.inputs.frame((content * (count // len(content) + 1))[:count])
 
 
-def lsg_layers(model: Any) -> dict[str, Any]:
-    """The modules with LSG attention by name, at most a few, spread over the model."""
+def lsg_layers(model: Any, most: int | None = _MOST_LAYERS) -> dict[str, Any]:
+    """The modules with LSG attention by name, all or at most so many, spread over the model."""
     found = {
         name: module
         for name, module in model.named_modules()
         if any(parent.__name__ == _MODULE for parent in type(module).__mro__)
     }
     names = list(found)
-    if len(names) > _MOST_LAYERS:
-        names = [names[round(i * (len(names) - 1) / (_MOST_LAYERS - 1))] for i in range(_MOST_LAYERS)]
+    if most is not None and len(names) > most:
+        names = [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
     return {name: found[name] for name in names}
 
 

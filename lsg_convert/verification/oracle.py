@@ -6,6 +6,7 @@ large on purpose: it exists to be read, and to be compared with.
 """
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ LSH_SEED = 123
 
 
 # Norms, or scores of buckets, that differ by less than this share of them may be ranked either way in float32.
-_TIE = 2e-6
+_TIE = 4e-6
 
 
 class _Sparse(NamedTuple):
@@ -186,7 +187,8 @@ def _sparse_tokens(
             position[b, h] = torch.tensor(chosen, device=key.device)
     weight.scatter_(-1, position[..., None], 1.0)
     dead = masked[:, None].expand(-1, heads, -1).gather(-1, position)
-    return _Sparse(weight, dead, position, _tied_norms(key, masked, run, factor) if kind == "norm" else None)
+    tied = tied_runs(key, masked, options)
+    return _Sparse(weight, dead, position, None if tied is None else tied.repeat_interleave(run // factor, dim=-1))
 
 
 def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: int) -> list[int]:
@@ -207,13 +209,30 @@ def _chosen_tokens(key: Tensor, masked: Tensor, head: int, options: Any, run: in
     return chosen
 
 
+def tied_runs(key: Tensor, masked: Tensor, options: Any) -> Tensor | None:
+    """Runs of tokens in which rounding decides which are sparse tokens, or share one: bool [B, H, runs].
+
+    key: [B, H, T, D]; masked: bool [B, T]. None where nothing is chosen by comparing numbers.
+    """
+    run = min(options.block_size, options.sparse_block_size)
+    if not run or options.sparsity_factor == 1:
+        return None
+    if options.sparsity_type == "norm":
+        return _tied_norms(key, masked, run, options.sparsity_factor)
+    if options.sparsity_type == "lsh" and run != options.sparsity_factor:
+        tied = torch.zeros(*key.shape[:2], key.shape[2] // run, dtype=torch.bool, device=key.device)
+        for b, h, start, _, tie in _groups(key, masked, options, run):
+            tied[b, h, start // run] = tie
+        return tied
+    return None
+
+
 def _tied_norms(key: Tensor, masked: Tensor, run: int, factor: int) -> Tensor:
-    """Sparse tokens of runs in which the last key chosen and the first one left out have one norm: bool [B, H, S]."""
+    """Whether the last key chosen and the first one left out have one norm: bool [B, H, runs]."""
     norms = key.detach().norm(dim=-1).masked_fill(masked[:, None], -1.0)
     ranked = norms.unflatten(-1, (-1, run)).sort(dim=-1).values
     left_out, chosen = ranked[..., run - run // factor - 1], ranked[..., run - run // factor]
-    tied = (left_out >= 0) & (chosen - left_out <= _TIE * chosen)
-    return tied.repeat_interleave(run // factor, dim=-1)
+    return (left_out >= 0) & (chosen - left_out <= _TIE * chosen)
 
 
 def _averages(
@@ -238,23 +257,33 @@ def _averages(
 
 def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int) -> _Sparse:
     """Means of the tokens of a segment that hash alike."""
+    position = torch.zeros(weight.shape[:3], dtype=torch.long, device=key.device)
+    tied = torch.zeros(weight.shape[:3], dtype=torch.bool, device=key.device)
+    count = run // options.sparsity_factor
+    for b, h, start, groups, tie in _groups(key, masked, options, run):
+        first = start // options.sparsity_factor
+        tied[b, h, first : first + count] = tie
+        for bucket, members in groups.items():
+            weight[b, h, first + bucket, members] = 1.0 / len(members)
+            position[b, h, first + bucket] = int(sum(members) / len(members) + 0.5)
+    return _Sparse(weight, weight.sum(-1) == 0, position, tied)
+
+
+def _groups(
+    key: Tensor, masked: Tensor, options: Any, run: int
+) -> Iterator[tuple[int, int, int, dict[int, list[int]], bool]]:
+    """Of every row, head and segment, which begins with a token: that token, tokens by bucket, and whether any ties."""
     batch, heads, num_tokens, width = key.shape
     sizes = [run] * options.lsh_num_pre_rounds + [run // options.sparsity_factor]
     projections = [_directions(heads, width, size // 2, LSH_SEED + i).to(key) for i, size in enumerate(sizes)]
-    position = torch.zeros(weight.shape[:3], dtype=torch.long, device=key.device)
-    tied = torch.zeros(weight.shape[:3], dtype=torch.bool, device=key.device)
     for b in range(batch):
         for h in range(heads):
             for start in range(0, num_tokens, run):
-                groups = {t: [t] for t in range(start, start + run) if not masked[b, t]}
-                first = start // options.sparsity_factor
+                groups, any_tie = {t: [t] for t in range(start, start + run) if not masked[b, t]}, False
                 for projection in projections:
                     groups, tie = _merge_alike(groups, key[b, h].detach(), projection[h])
-                    tied[b, h, first : first + run // options.sparsity_factor] |= tie
-                for bucket, members in groups.items():
-                    weight[b, h, first + bucket, members] = 1.0 / len(members)
-                    position[b, h, first + bucket] = int(sum(members) / len(members) + 0.5)
-    return _Sparse(weight, weight.sum(-1) == 0, position, tied)
+                    any_tie |= tie
+                yield b, h, start, groups, any_tie
 
 
 @lru_cache(maxsize=8)

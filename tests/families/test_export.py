@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,11 +16,12 @@ import torch
 import lsg_convert
 from lsg_convert import convert
 from lsg_convert.common.errors import RequestError
-from lsg_convert.export import check, parts, run
+from lsg_convert.export import check, clear_texts, parts, run
 from lsg_convert.folder.integrity import check_folder
 from tests.close import assert_close
 from tests.families.pairs import MAX_LEN, Pair
 from tests.tiny import make_pair, one_layer
+from tests.verify.plant import edit_tensors
 
 MakePair = Callable[..., Pair]
 ALONE = """
@@ -102,14 +104,47 @@ def test_what_is_too_large_at_once_is_compared_text_by_text(monkeypatch: pytest.
 
     monkeypatch.setattr(check, "MOST_NUMBERS", 2 * 100 * 7)
     texts = parts.Texts(("input_ids", "attention_mask"), 40, 0, None)
-    rows = check.compare_all(compare, texts, "model.onnx", [10, 100], 7, True, lambda steps: None)
+
+    def make(batch: int, length: int) -> tuple[dict[str, torch.Tensor], int]:
+        return texts.make(batch, length), 0
+
+    rows = check.compare_all(compare, make, "model.onnx", [10, 100], 7, True, lambda steps: None)
     assert [(row.tokens, row.batch) for row in rows] == [(10, 1), (10, 3), (100, 1), (100, 3)]
     assert seen == [(1, 10), (3, 10), (1, 100), (1, 100), (1, 100), (1, 100)]
     assert [row.difference for row in rows] == [0.1, 0.1, 0.1, 0.5]  # the third text has 50 tokens
     monkeypatch.setattr(check, "available_memory", lambda: 1000)
     monkeypatch.setattr(check, "MOST_NUMBERS", 600)
-    rows = check.compare_all(compare, texts, "model.onnx", [10, 100], 7, True, lambda steps: None)
+    rows = check.compare_all(compare, make, "model.onnx", [10, 100], 7, True, lambda steps: None)
     assert [(row.tokens, row.batch) for row in rows] == [(10, 1), (10, 3)]  # one text of 100 has 700 numbers
+
+
+def test_texts_without_ties_are_looked_for_one_by_one(pair: MakePair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first text is taken from the second try, the second from the first one, the third from the third one."""
+    model = pair("bert", "BertModel").converted
+    texts = parts.Texts(("input_ids", "attention_mask"), model.config.vocab_size, 0, None)
+    tries = [texts.make(3, 50, seed=50 + number * 10_000) for number in range(3)]
+    ties = iter([[1, 0, 2], [0, 3, 1], [5, 5, 0]])
+    monkeypatch.setattr(clear_texts.ClearTexts, "_ties", lambda *_: torch.tensor(next(ties)))
+    found, left = clear_texts.ClearTexts(texts, model, model).make(3, 50)
+    assert left == 0
+    for row, number in enumerate((1, 0, 2)):
+        assert all(torch.equal(found[name][row], tries[number][name][row]) for name in found)
+
+
+def test_where_keys_tie_outputs_are_measured(
+    pair: MakePair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each runtime may choose another key then, and both are right: above the dense limit there is no tolerance."""
+    from lsg_convert.cli.app import run as command
+
+    folder = shutil.copytree(pair("bert", "BertModel", **one_layer("bert")).folder, tmp_path / "ties")
+    edit_tensors(folder, lambda tensors: tensors["encoder.layer.0.attention.self.key.weight"].mul_(1e-8))
+    report = run.export(folder)
+    assert not report.failed
+    for row in report.comparisons:
+        assert (row.ties > 0, row.passed) == ((False, True) if row.tokens == 1 else (True, None))
+    assert command(["export", str(folder)]) == 0
+    assert f"measured, as {max(row.ties for row in report.comparisons)} keys tie" in capsys.readouterr().out
 
 
 def test_differences_count_where_tokens_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,9 +126,9 @@ def test_can_be_turned_off(asked: list[Tensor]) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("slower", ["torch", "oneDNN"])
-def test_what_is_faster_here_serves(slower: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the clock, at first use; not by the processor's name."""
+@pytest.mark.parametrize(("seconds", "serves"), [(1.0, True), (1.8, True), (1.95, False), (3.0, False)])
+def test_what_is_faster_here_serves(seconds: float, serves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock, at first use; not by the processor's name. A twentieth may be noise."""
     clock = {"now": 0.0}
 
     def taking(seconds: float) -> Callable[..., Tensor]:
@@ -140,9 +140,9 @@ def test_what_is_faster_here_serves(slower: str, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
     monkeypatch.setattr(lsg_linear.time, "perf_counter", lambda: clock["now"])
-    monkeypatch.setattr(lsg_linear, "onednn_kernel", lambda: taking(2.0 if slower == "oneDNN" else 1.0))
-    monkeypatch.setattr(lsg_linear.functional, "linear", taking(1.5))
-    assert onednn_is_faster.__wrapped__(1) is (slower == "torch")
+    monkeypatch.setattr(lsg_linear, "onednn_kernel", lambda: taking(seconds))
+    monkeypatch.setattr(lsg_linear.functional, "linear", taking(2.0))
+    assert onednn_is_faster.__wrapped__(1) is serves
 
 
 def test_without_avx512_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
