@@ -161,7 +161,7 @@ def export_tables(report: Mapping[str, Any], clean: Clean) -> list[RenderableTyp
             "batch": row["batch"],
             "difference": f"{row['difference']:.1e}",
             "tolerance": None if row["tolerance"] is None else f"{row['tolerance']:.0e}",
-            "": marks[row["passed"]] + f", as {row['ties']} keys tie" * bool(row["ties"]),
+            "": marks[row["passed"]] + f", ties of keys: {row['ties']}" * bool(row["ties"]),
         }
         for row in report["comparisons"]
     ]

@@ -14,19 +14,20 @@ import torch
 
 from lsg_convert.export.parts import Texts
 from lsg_convert.modeling.lsg_options import LSGOptions
+from lsg_convert.verification.compute import encoder_of
 from lsg_convert.verification.kernel_parity import lsg_layers
 from lsg_convert.verification.oracle import tied_runs
 
 _TRIES = 8
-_HOPELESS = 4  # ties in one text; another one will not be without any
+_MANY = 4  # ties in one text: others will have some too
 _NEXT = 10_000  # seeds between two tries
 
 
 class ClearTexts:
-    """Makes texts for a model, and remembers them. encoder: takes a text's inputs in their order."""
+    """Makes texts for a model, and remembers them."""
 
-    def __init__(self, texts: Texts, model: Any, encoder: torch.nn.Module) -> None:
-        self._texts, self._model, self._encoder = texts, model, encoder
+    def __init__(self, texts: Texts, model: Any) -> None:
+        self._texts, self._model = texts, model
         options = LSGOptions.from_config(getattr(model.config, "encoder", model.config))
         self._has_choices = options.has_sparse and options.sparsity_type in ("norm", "lsh")
         self._dense_limit = options.dense_limit
@@ -44,7 +45,7 @@ class ClearTexts:
             return found, 0
         left = self._ties(found, batch)
         for number in range(1, _TRIES):
-            if not bool(left.any()) or int(left[left > 0].min()) >= _HOPELESS:
+            if not bool(left.any()) or int(left[left > 0].min()) >= _MANY:
                 break
             other = self._texts.make(batch, length, seed=length + number * _NEXT)
             ties = self._ties(other, batch)
@@ -56,8 +57,9 @@ class ClearTexts:
 
     def _ties(self, inputs: dict[str, torch.Tensor], batch: int) -> torch.Tensor:
         """How many choices rounding decides in each text: long [batch]."""
+        ids, mask = (inputs[name].flatten(0, -2) for name in ("input_ids", "attention_mask"))
         with counted_ties(self._model) as counts, torch.inference_mode():
-            self._encoder(*inputs.values())
+            encoder_of(self._model)(input_ids=ids, attention_mask=mask)
         return torch.stack([count.view(batch, -1).sum(1) for count in counts]).sum(0)
 
 

@@ -130,7 +130,7 @@ def _build(
     smaller = [kind for kind in kinds if kind in SUFFIXES]
     lengths = lengths_for(record.max_len)
     rows: list[Comparison] = []
-    clear = ClearTexts(texts, model, parts[0].module)
+    clear = ClearTexts(texts, model)
     with_words = parts[0].outputs[0] == "logits"  # those of a decoder, of a few tokens, are small
     width = max(model.config.vocab_size if with_words else 0, 1024)
     with reporter.stage("Comparing with eager", len(lengths) * 2 * (1 + len(smaller))) as advance:

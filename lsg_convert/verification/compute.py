@@ -55,11 +55,16 @@ def outputs_of(model: Any, batch: Batch) -> dict[str, torch.Tensor]:
     }
 
 
+def encoder_of(model: Any) -> Any:
+    """The encoder alone, without a head or a decoder."""
+    return model.base_model.get_encoder() if model.config.is_encoder_decoder else model.base_model
+
+
 def encoder_states(model: Any, batch: Batch) -> torch.Tensor:
     """What the encoder makes of every token, [rows, tokens, width], globals left out."""
     import torch
 
-    encoder = model.base_model.get_encoder() if model.config.is_encoder_decoder else model.base_model
+    encoder = encoder_of(model)
     marked = {} if batch.marked is None else {"global_attention_mask": batch.marked.long()}
     with torch.no_grad():
         states = encoder(input_ids=batch.ids, attention_mask=batch.mask, **marked, return_dict=True)[0]

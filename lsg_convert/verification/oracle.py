@@ -6,7 +6,6 @@ large on purpose: it exists to be read, and to be compared with.
 """
 
 import math
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -220,10 +219,7 @@ def tied_runs(key: Tensor, masked: Tensor, options: Any) -> Tensor | None:
     if options.sparsity_type == "norm":
         return _tied_norms(key, masked, run, options.sparsity_factor)
     if options.sparsity_type == "lsh" and run != options.sparsity_factor:
-        tied = torch.zeros(*key.shape[:2], key.shape[2] // run, dtype=torch.bool, device=key.device)
-        for b, h, start, _, tie in _groups(key, masked, options, run):
-            tied[b, h, start // run] = tie
-        return tied
+        return _merge_alike(key, masked, options, run)[1]
     return None
 
 
@@ -257,33 +253,19 @@ def _averages(
 
 def _buckets(key: Tensor, masked: Tensor, weight: Tensor, options: Any, run: int) -> _Sparse:
     """Means of the tokens of a segment that hash alike."""
-    position = torch.zeros(weight.shape[:3], dtype=torch.long, device=key.device)
-    tied = torch.zeros(weight.shape[:3], dtype=torch.bool, device=key.device)
+    members, tied = _merge_alike(key, masked, options, run)
     count = run // options.sparsity_factor
-    for b, h, start, groups, tie in _groups(key, masked, options, run):
-        first = start // options.sparsity_factor
-        tied[b, h, first : first + count] = tie
-        for bucket, members in groups.items():
-            weight[b, h, first + bucket, members] = 1.0 / len(members)
-            position[b, h, first + bucket] = int(sum(members) / len(members) + 0.5)
-    return _Sparse(weight, weight.sum(-1) == 0, position, tied)
-
-
-def _groups(
-    key: Tensor, masked: Tensor, options: Any, run: int
-) -> Iterator[tuple[int, int, int, dict[int, list[int]], bool]]:
-    """Of every row, head and segment, which begins with a token: that token, tokens by bucket, and whether any ties."""
-    batch, heads, num_tokens, width = key.shape
-    sizes = [run] * options.lsh_num_pre_rounds + [run // options.sparsity_factor]
-    projections = [_directions(heads, width, size // 2, LSH_SEED + i).to(key) for i, size in enumerate(sizes)]
-    for b in range(batch):
-        for h in range(heads):
-            for start in range(0, num_tokens, run):
-                groups, any_tie = {t: [t] for t in range(start, start + run) if not masked[b, t]}, False
-                for projection in projections:
-                    groups, tie = _merge_alike(groups, key[b, h].detach(), projection[h])
-                    any_tie |= tie
-                yield b, h, start, groups, any_tie
+    size = members.sum(-1).clamp(min=1)
+    number = torch.arange(run, device=key.device).to(members)
+    mean = torch.zeros(*members.shape[:3], count, device=key.device).to(members)
+    mean[..., : members.shape[3]] = (members @ number) / size
+    for segment in range(members.shape[2]):
+        entries = slice(segment * count, segment * count + members.shape[3])
+        tokens = slice(segment * run, (segment + 1) * run)
+        weight[:, :, entries, tokens] = members[:, :, segment] / size[:, :, segment, :, None]
+    start = torch.arange(members.shape[2], device=key.device)[:, None] * run
+    position = (start + mean + 0.5).floor().long().flatten(2)
+    return _Sparse(weight, weight.sum(-1) == 0, position, tied.repeat_interleave(count, dim=-1))
 
 
 @lru_cache(maxsize=8)
@@ -300,18 +282,28 @@ def _hashed(index: int) -> float:
     return ((index ^ index >> 16) // 256) / 2**24 - 0.5
 
 
-def _merge_alike(groups: dict[int, list[int]], key: Tensor, projection: Tensor) -> tuple[dict[int, list[int]], bool]:
-    """Groups of tokens whose summed keys fall into one bucket, by bucket; and whether two buckets tie for a group."""
-    merged: dict[int, list[int]] = {}
-    tie = False
-    for members in groups.values():
-        total = key[members].sum(0)
-        score = total / total.norm().clamp(min=1e-12) @ projection
-        score = torch.cat([score, -score])
-        highest = score.topk(2).values
-        tie |= bool(highest[0] - highest[1] <= _TIE * highest[0])
-        merged.setdefault(int(score.argmax()), []).extend(members)
-    return merged, tie
+def _merge_alike(key: Tensor, masked: Tensor, options: Any, run: int) -> tuple[Tensor, Tensor]:
+    """Which tokens of each segment share a bucket in the end, 1 or 0 [B, H, segments, buckets, run]; and where rounding
+    decides that, bool [B, H, segments].
+
+    In each round a group of tokens goes to the bucket whose direction its summed keys are nearest to.
+    """
+    heads, width = key.shape[1], key.shape[3]
+    segments = key.detach().unflatten(2, (-1, run))
+    members = torch.diag_embed((~masked).unflatten(1, (-1, run)).to(key.dtype))[:, None].expand(-1, heads, -1, -1, -1)
+    tied = torch.zeros(segments.shape[:3], dtype=torch.bool, device=key.device)
+    sizes = [run] * options.lsh_num_pre_rounds + [run // options.sparsity_factor]
+    for number, size in enumerate(sizes):
+        directions = _directions(heads, width, size // 2, LSH_SEED + number).to(key)
+        total = members @ segments
+        score = total / total.norm(dim=-1, keepdim=True).clamp(min=1e-12) @ directions[:, None]
+        score = torch.cat([score, -score], dim=-1)
+        exists = members.sum(-1) > 0
+        nearest, second = score.topk(2, dim=-1).values.unbind(-1)
+        tied |= (exists & (nearest - second <= _TIE * nearest)).any(-1)
+        bucket = torch.nn.functional.one_hot(score.argmax(-1), score.shape[-1]) * exists[..., None]
+        members = bucket.to(key.dtype).transpose(-1, -2) @ members
+    return members, tied
 
 
 def _arange_like(weight: Tensor) -> Tensor:

@@ -66,11 +66,10 @@ def measured(name: str, architecture: str, options: dict[str, Any]) -> list[str]
 
 
 def _summary(report: ExportReport) -> list[str]:
-    compared = f"{len(report.comparisons)} of {len(report.comparisons)}"
-    if report.failed:
-        agreeing = sum(comparison.passed is True for comparison in report.comparisons)
-        compared = f"{agreeing} of {len(report.comparisons)}"
-    worst = max(report.comparisons, key=lambda comparison: comparison.difference / (comparison.tolerance or 1))
+    agreeing = sum(comparison.passed is True for comparison in report.comparisons)
+    compared = f"{agreeing} of {len(report.comparisons)}"
+    held = [comparison for comparison in report.comparisons if comparison.tolerance is not None]
+    worst = max(held, key=lambda comparison: comparison.difference / (comparison.tolerance or 1))
     files = ", ".join(f"`{Path(name).name}`" for name in report.files)
     mark = "✗" if report.failed else "✓"
     return [files, f"{worst.difference:.1e}", f"{worst.tolerance or 0:.0e}", f"{compared} {mark}"]

@@ -125,7 +125,7 @@ def test_texts_without_ties_are_looked_for_one_by_one(pair: MakePair, monkeypatc
     tries = [texts.make(3, 50, seed=50 + number * 10_000) for number in range(3)]
     ties = iter([[1, 0, 2], [0, 3, 1], [5, 5, 0]])
     monkeypatch.setattr(clear_texts.ClearTexts, "_ties", lambda *_: torch.tensor(next(ties)))
-    found, left = clear_texts.ClearTexts(texts, model, model).make(3, 50)
+    found, left = clear_texts.ClearTexts(texts, model).make(3, 50)
     assert left == 0
     for row, number in enumerate((1, 0, 2)):
         assert all(torch.equal(found[name][row], tries[number][name][row]) for name in found)
@@ -144,7 +144,7 @@ def test_where_keys_tie_outputs_are_measured(
     for row in report.comparisons:
         assert (row.ties > 0, row.passed) == ((False, True) if row.tokens == 1 else (True, None))
     assert command(["export", str(folder)]) == 0
-    assert f"measured, as {max(row.ties for row in report.comparisons)} keys tie" in capsys.readouterr().out
+    assert f"measured, ties of keys: {max(row.ties for row in report.comparisons)}" in capsys.readouterr().out
 
 
 def test_differences_count_where_tokens_are(monkeypatch: pytest.MonkeyPatch) -> None:
