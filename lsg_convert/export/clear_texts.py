@@ -16,7 +16,7 @@ from lsg_convert.export.parts import Texts
 from lsg_convert.modeling.lsg_options import LSGOptions
 from lsg_convert.verification.compute import encoder_of
 from lsg_convert.verification.kernel_parity import lsg_layers
-from lsg_convert.verification.oracle import tied_runs
+from lsg_convert.verification.oracle_selection import tied_runs
 
 _TRIES = 8
 _MANY = 4  # ties in one text: others will have some too

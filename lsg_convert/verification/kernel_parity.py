@@ -277,7 +277,7 @@ class _Compared:
         context = self._shipped(*exact, plan, scale, dropout_p, position_bias)
         wanted_plan = self._plan
         if key.shape[2] == wanted_plan.keep.shape[1]:
-            wanted, tied = attention_and_ties(*exact, wanted_plan, scale, 0.0, position_bias)
+            wanted, tied = attention_and_ties(*exact, wanted_plan, scale, position_bias)
             # What padding attends to does not matter: nothing attends to padding.
             read = wanted_plan.keep.clone()
             read[:, wanted_plan.options.num_global_tokens] = True

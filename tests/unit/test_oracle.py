@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lsg_convert.verification import oracle
+from lsg_convert.verification import oracle, oracle_selection
 
 from .attention_cases import SCALE, make_case, options_of
 
@@ -40,7 +40,7 @@ def test_norms_that_differ_in_the_last_bit_tie(padding: str) -> None:
 def test_buckets_tie_where_two_directions_are_as_near(key: list[float], ties: bool, monkeypatch: Any) -> None:
     """All keys are one, but for the first: it is as near to the first direction as to the second."""
     directions = torch.eye(8)[:, :2].expand(3, 8, 2)
-    monkeypatch.setattr(oracle, "_directions", lambda heads, width, count, seed: directions[..., :count])
+    monkeypatch.setattr(oracle_selection, "_directions", lambda heads, width, count, seed: directions[..., :count])
     case = make_case(options_of(sparsity_type="lsh", lsh_num_pre_rounds=0), 64)
     keys = torch.zeros_like(case.key)
     keys[..., 0] = 1.0
