@@ -17,6 +17,7 @@ from lsg_convert.modeling.lsg_options import LSGOptions
 from lsg_convert.verification.compute import encoder_of
 from lsg_convert.verification.kernel_parity import lsg_layers
 from lsg_convert.verification.oracle_selection import tied_runs
+from lsg_convert.verification.reach import chooses
 
 _TRIES = 8
 _MANY = 4  # ties in one text: others will have some too
@@ -29,7 +30,7 @@ class ClearTexts:
     def __init__(self, texts: Texts, model: Any) -> None:
         self._texts, self._model = texts, model
         options = LSGOptions.from_config(getattr(model.config, "encoder", model.config))
-        self._has_choices = options.has_sparse and options.sparsity_type in ("norm", "lsh")
+        self._has_choices = chooses(options)
         self._dense_limit = options.dense_limit
         self._made: dict[tuple[int, int], tuple[dict[str, torch.Tensor], int]] = {}
 

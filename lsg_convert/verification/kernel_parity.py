@@ -43,11 +43,13 @@ class WantedPlan(NamedTuple):
 
 
 class LayerDifference(NamedTuple):
-    """max_abs: the largest difference of one layer's attention. left_out: rows of one head that were not compared, as
-    keys tie there and another choice of them is as right.
+    """max_abs: the largest difference of one layer's attention. rows: of all heads.
+
+    left_out: rows that were not compared, as keys tie there and another choice of them is as right.
     """
 
     max_abs: float
+    rows: int
     left_out: int
 
 
@@ -72,14 +74,14 @@ class KernelParity(Check):
         if not layers:
             raise NotRunError("no layer of this model has LSG attention: its encoder is not part of it")
         local_layers = subject.family.local_layers(subject.encoder_config)
-        tolerance, worst, position, compared, left_out = subject.settings.tolerance, 0.0, "", 0, 0
+        tolerance, worst, position, rows, left_out = subject.settings.tolerance, 0.0, "", 0, 0
         batches = [*window_batches(subject), marked_batch(subject)]
         with subject.reporter.stage("Comparing attention", len(batches)) as advance:
             for batch in batches:
                 with compared_attention(layers, batch, subject.lsg, local_layers) as differences:
                     encoder_states(model, batch)
                 for layer, found in differences.items():
-                    compared += 1
+                    rows += found.rows
                     left_out += found.left_out
                     if not found.max_abs <= worst:
                         worst, position = found.max_abs, f"{layer}, {batch.name}"
@@ -89,11 +91,13 @@ class KernelParity(Check):
         most = max((int(batch.marked.sum(1).max()) for batch in batches if batch.marked is not None), default=0)
         measured = f"max |Δ| {worst:.1e} in {len(layers)} layers at {', '.join(map(str, lengths))} tokens"
         measured += f", {most} of them global" * bool(most)
-        measured += f"; {left_out} rows of a head left out, as keys tie" * bool(left_out)
+        measured += f"; {left_out:,} of {rows:,} rows left out, as keys tie" * bool(left_out)
         values = {"max_abs": worst, "position": position, "layers": len(layers), "lengths": lengths, "marked": most}
-        values["left_out"] = left_out
-        if not compared:
+        values |= {"rows": rows, "left_out": left_out}
+        if not rows:
             raise NotRunError("no layer was run: its attention could not be compared")
+        if left_out == rows:
+            raise NotRunError("keys tie everywhere: any choice of them is right")
         return Measurement(passed, measured, f"{tolerance:.0e}", None if passed else position, values)
 
 
@@ -283,9 +287,15 @@ class _Compared:
             read[:, wanted_plan.options.num_global_tokens] = True
             gap = (context - wanted).abs().amax(3).nan_to_num(nan=float("inf"))
             difference = float(gap.masked_fill(tied | ~read[:, None], 0.0).max())
-            left_out = int((tied & read[:, None]).sum())
+            rows, left_out = int(read.sum()) * key.shape[1], int((tied & read[:, None]).sum())
         else:
-            difference, left_out = float("inf"), 0  # other globals or other padding than the configuration says
-        before = self._differences.get(self._name, LayerDifference(0.0, 0))
-        self._differences[self._name] = LayerDifference(max(difference, before.max_abs), before.left_out + left_out)
+            difference, rows, left_out = (
+                float("inf"),
+                1,
+                0,
+            )  # other globals or other padding than the configuration says
+        before = self._differences.get(self._name, LayerDifference(0.0, 0, 0))
+        self._differences[self._name] = LayerDifference(
+            max(difference, before.max_abs), before.rows + rows, before.left_out + left_out
+        )
         return context.to(query.dtype)

@@ -14,6 +14,7 @@ from lsg_convert.verification.result import Measurement, NotRunError
 if TYPE_CHECKING:
     import torch
 
+    from lsg_convert.modeling.lsg_options import LSGOptions
     from lsg_convert.verification.subject import Subject
 
 _STATES = 40  # tensors of [tokens, width] that a forward pass holds at its peak, about
@@ -73,7 +74,7 @@ class Together(Reach):
 
         with subject.reporter.stage(f"Reading {alone.ids.shape[1]:,} tokens, {self.what.format(padding=padding)}"):
             difference, note = compare(True), ""
-            if difference.value > tolerance and _chooses(subject):
+            if difference.value > tolerance and chooses(subject.lsg):
                 difference, note = _in_double(model, compare), " (in float64: a choice of keys was within rounding)"
         measured = f"|Δ| {difference} {self.what.format(padding=padding)}{note}"
         passed, values = difference.value <= tolerance, {"max_abs": difference.value}
@@ -145,9 +146,9 @@ def _padding(subject: Subject) -> int:
     return min(block + block // 2 + 1, subject.max_len // 2)
 
 
-def _chooses(subject: Subject) -> bool:
+def chooses(options: LSGOptions) -> bool:
     """Whether sparse tokens are chosen by comparing numbers, so that rounding can tip the balance between two."""
-    return subject.lsg.has_sparse and subject.lsg.sparsity_type in ("norm", "lsh")
+    return options.has_sparse and options.sparsity_type in ("norm", "lsh")
 
 
 def _in_double(model: Any, compare: Any) -> Difference:
