@@ -95,12 +95,17 @@ def _import() -> None:
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """No garbage is looked for meanwhile, which is a fifth of the time that an import of so many modules takes."""
+    """No garbage is looked for meanwhile, which is a fifth of the time that an import of so many modules takes; nor, in
+    what was imported, later: the first collections would look through all of it, for half a second and more.
+    """
     if not gc.isenabled():
         yield
         return
+    no_models_yet = "torch" not in sys.modules  # a caller's own may be garbage one day
     gc.disable()
     try:
         yield
     finally:
+        if no_models_yet:
+            gc.freeze()
         gc.enable()

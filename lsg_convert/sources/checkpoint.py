@@ -17,7 +17,7 @@ from lsg_convert.common.os_errors import os_failure
 from lsg_convert.sources.file_bytes import StoredRows, read_bytes
 from lsg_convert.sources.folders import refuse_other_folder
 from lsg_convert.sources.safetensors_header import read_header
-from lsg_convert.sources.tensor_bytes import CHUNK, dtype_name, tensor_bytes, torch_dtype, write_tensor
+from lsg_convert.sources.tensor_bytes import CHUNK, dtype_name, tensor_bytes, tensor_chunks, torch_dtype
 
 if TYPE_CHECKING:
     import numpy
@@ -112,12 +112,15 @@ class Checkpoint:
 
     def copy_bytes(self, name: str, out: BinaryIO) -> None:
         """Write a tensor's bytes to `out`, unchanged and in pieces."""
+        for chunk in self.chunks(name):
+            out.write(chunk)
+
+    def chunks(self, name: str) -> Iterator[bytes | memoryview]:
+        """One tensor's bytes, a few MB at a time: what is read goes where what was read before has been."""
         info = self.tensors[name]
         if info.offset is None:
-            write_tensor(self._torch_files.open(info.file).tensor(info.stored_name), out)
-            return
-        for chunk in _chunks(info):
-            out.write(chunk)
+            return tensor_chunks(self._torch_files.open(info.file).tensor(info.stored_name))
+        return _chunks(info)
 
 
 class _TorchFiles:

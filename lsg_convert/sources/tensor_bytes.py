@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,9 +18,15 @@ CHUNK = 4 * 2**20
 
 def write_tensor(tensor: torch.Tensor, out: BinaryIO) -> None:
     """Write a tensor's bytes to `out` as safetensors stores them."""
+    for chunk in tensor_chunks(tensor):
+        out.write(chunk)
+
+
+def tensor_chunks(tensor: torch.Tensor) -> Iterator[memoryview]:
+    """A tensor's bytes as safetensors stores them, in pieces."""
     flat = tensor_bytes(tensor)
     for start in range(0, len(flat), CHUNK):
-        out.write(flat[start : start + CHUNK].data)
+        yield flat[start : start + CHUNK].data
 
 
 def tensor_bytes(tensor: torch.Tensor) -> numpy.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lsg_convert.sources.tensor_bytes import CHUNK, torch_dtype
@@ -55,6 +56,14 @@ def values_of(data: numpy.ndarray, dtype: torch.dtype) -> torch.Tensor:
     import torch
 
     return torch.from_numpy(data.copy()).view(dtype)
+
+
+def same_bytes(expected: Iterable[bytes | memoryview], actual: Iterable[bytes | memoryview]) -> bool:
+    """Whether two tensors' bytes are equal, given in pieces of the same sizes."""
+    import numpy
+
+    pairs = zip(expected, actual, strict=True)
+    return all(_equal(*(numpy.frombuffer(piece, dtype=numpy.uint8) for piece in pair)) for pair in pairs)
 
 
 def first_difference(expected: numpy.ndarray, actual: numpy.ndarray) -> int | None:

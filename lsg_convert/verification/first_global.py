@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lsg_convert.sources.tensor_bytes import torch_dtype
+from lsg_convert.verification.byte_comparison import values_of
+
 if TYPE_CHECKING:
     import torch
 
+    from lsg_convert.sources.checkpoint import Checkpoint
     from lsg_convert.verification.subject import Subject
 
 
@@ -48,14 +52,19 @@ def first_token(subject: Subject, token: int) -> FirstToken:
 
     plan, source = subject.plan, subject.source_weights
     config = plan.family.encoder_config(source.config)
-    word = source.read(plan.layout.word_embeddings)[token].float()
+    word = _row(source, plan.layout.word_embeddings, token)
     names = [plan.layout.name(name) for name in plan.family.type_tables]
-    types = [source.read(name)[0].float() for name in names if name in source.tensors]
+    types = [_row(source, name, 0) for name in names if name in source.tensors]
     position: Any = 0.0
     for table in plan.family.positions_of(config)[:1]:
         name, row = plan.layout.name(table.tensor), table.offset(config)
         if name in source.tensors:
-            position = source.read(name)[row].float()
+            position = _row(source, name, row)
         elif (formula := table.formula(config)) is not None:
             position = SINUSOIDS[formula](torch.tensor([row]), len(word))[0]
     return FirstToken(word, plan.family.word_scale(config), position, types)
+
+
+def _row(source: Checkpoint, table: str, number: int) -> torch.Tensor:
+    """One row of a table, [width] in float32; the table is as large as half a model."""
+    return values_of(source.stored_rows(table)[number], torch_dtype(source.tensors[table].dtype)).float()

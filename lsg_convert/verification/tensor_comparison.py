@@ -1,4 +1,4 @@
-"""Comparing a folder's tensors with its source's, each read once and two held at a time."""
+"""Comparing a folder's tensors with its source's, in pieces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lsg_convert.folder.tensors import tensor_entries
 from lsg_convert.plan.special_tokens import special_tokens
 from lsg_convert.plan.tensor_plan import TensorPlan
 from lsg_convert.sources.tensor_bytes import CHUNK, torch_dtype
-from lsg_convert.verification.byte_comparison import RTOL, Comparer, first_difference, index_of, values_of
+from lsg_convert.verification.byte_comparison import RTOL, Comparer, first_difference, index_of, same_bytes, values_of
 from lsg_convert.verification.first_global import first_token
 
 if TYPE_CHECKING:
@@ -96,10 +96,13 @@ def _threads(subject: Subject) -> int:
 def _compare_copy(subject: Subject, tensor: TensorPlan) -> str | None:
     """What is wrong with a tensor that should have the source's bytes."""
     assert tensor.source is not None
-    expected, actual = subject.source_weights.stored(tensor.source), subject.weights.stored(tensor.name)
+    of_source, of_folder = subject.source_weights, subject.weights
+    if same_bytes(of_source.chunks(tensor.source), of_folder.chunks(tensor.name)):
+        return None
+    expected, actual = of_source.stored(tensor.source), of_folder.stored(tensor.name)
     position = first_difference(expected, actual)
     if position is None:
-        return None
+        return f"{tensor.name} changed while it was read"
     return _describe(subject, tensor, expected, actual, position)
 
 

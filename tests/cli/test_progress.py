@@ -103,6 +103,19 @@ print(sys.getswitchinterval() == usual, "torch" in sys.modules)
     assert python(code, cwd=tmp_path).stdout == "True True\n"
 
 
+@pytest.mark.parametrize(("before", "frozen"), [("", True), ("import torch", False)])
+def test_what_was_imported_is_not_looked_through_for_garbage(before: str, frozen: bool, tmp_path: Path) -> None:
+    """Unless a caller had torch: what he has made with it may be garbage one day."""
+    code = f"""
+import gc
+{before}
+from lsg_convert.common.progress import SilentReporter, import_libraries
+import_libraries(SilentReporter())
+print(gc.get_freeze_count() > 100_000, gc.isenabled())
+"""
+    assert python(code, cwd=tmp_path).stdout == f"{frozen} True\n"
+
+
 def test_what_a_package_imports_stays_light(tmp_path: Path) -> None:
     code = "import lsg_convert.common.progress, sys; print('torch' in sys.modules)"
     assert python(code, cwd=tmp_path).stdout == "False\n"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsg_convert.sources.tensor_bytes import CHUNK
-from lsg_convert.verification.byte_comparison import first_difference
+from lsg_convert.verification.byte_comparison import first_difference, same_bytes
 
 
 @given(length=st.integers(0, 40), start=st.integers(0, 7), changed=st.sets(st.integers(0, 39)))
@@ -26,3 +26,14 @@ def test_in_any_chunk() -> None:
         actual = expected.copy()
         actual[index] = 1
         assert first_difference(expected, actual) == index
+
+
+@given(sizes=st.lists(st.integers(0, 20), max_size=5), changed=st.integers(0, 99))
+def test_in_pieces(sizes: list[int], changed: int) -> None:
+    data = bytearray(range(sum(sizes)))
+    pieces = [bytes(data[sum(sizes[:number]) :][:size]) for number, size in enumerate(sizes)]
+    assert same_bytes(pieces, [memoryview(piece) for piece in pieces])
+    if data:
+        data[changed % len(data)] ^= 1
+        others = [bytes(data[sum(sizes[:number]) :][:size]) for number, size in enumerate(sizes)]
+        assert not same_bytes(pieces, others)
