@@ -37,7 +37,7 @@ class Check(ABC):
         return False
 
     def between(self, subject: Subject) -> None:  # noqa: B027 (most checks begin nothing)
-        """Called between the other checks, once something was begun: give back the cores that it no longer needs."""
+        """Called between the other checks, and in long ones: give back the cores that are no longer needed."""
 
     @abstractmethod
     def measure(self, subject: Subject) -> Measurement:

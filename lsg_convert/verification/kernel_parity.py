@@ -78,6 +78,7 @@ class KernelParity(Check):
         batches = [*window_batches(subject), marked_batch(subject)]
         with subject.reporter.stage("Comparing attention", len(batches)) as advance:
             for batch in batches:
+                subject.pause()
                 with compared_attention(layers, batch, subject.lsg, local_layers) as differences:
                     encoder_states(model, batch)
                 for layer, found in differences.items():

@@ -127,14 +127,14 @@ def _attends_to_sparse(
 ) -> Tensor:
     """Which sparse tokens each of [globals | tokens] attends to: bool [G + T, S]. Globals: to none."""
     step, reach = options.block_size // options.sparsity_factor, options.sparse_block_size
-    attends = torch.zeros(
-        num_globals + num_tokens, num_tokens // options.sparsity_factor, dtype=torch.bool, device=device
-    )
-    for token in range(num_tokens):
-        i, side = token // options.block_size, 1 if half_window is None else half_window // options.block_size
-        for first in ((i - side) * step - reach, (i + 1 + side) * step):
-            attends[num_globals + token, max(first, 0) : max(first + reach, 0)] = True
-    return attends
+    side = 1 if half_window is None else half_window // options.block_size
+    sparse = torch.arange(num_tokens // options.sparsity_factor, device=device)
+    block_of = torch.arange(num_tokens, device=device)[:, None] // options.block_size
+    local_from, local_to = (block_of - side) * step, (block_of + 1 + side) * step
+    on_the_left = (local_from - reach <= sparse) & (sparse < local_from)
+    on_the_right = (local_to <= sparse) & (sparse < local_to + reach)
+    of_globals = torch.zeros(num_globals, len(sparse), dtype=torch.bool, device=device)
+    return torch.cat([of_globals, on_the_left | on_the_right])
 
 
 def _bias(position_bias: Any, key_position: Tensor, num_globals: int, num_tokens: int) -> Tensor:

@@ -94,6 +94,7 @@ def _in_windows(subject: Subject, model: Any, content: list[int], window: int, f
 
 def _states(subject: Subject, model: Any, content: list[int]) -> torch.Tensor:
     """Encoder states of `content` [tokens, width], in float32 on the CPU."""
+    subject.pause()
     inputs = subject.inputs
     states = encoder_states(model, inputs.of_ids([inputs.frame(content)], f"{len(content)} tokens"))
     start = len(inputs.prefix)

@@ -125,11 +125,16 @@ def run_checks(
     with ExitStack() as until:
         beside = [check for check in checks if begins(check, subject, until)]
         ordered = [check for check in checks if check not in beside] + beside
+
+        def return_cores() -> None:
+            for each in beside:
+                each.between(subject)
+
+        subject.pause = return_cores
         for number, check in enumerate(ordered):
             if not any("source" in later.needs for later in ordered[number:] if later not in beside):
                 subject.models.release_source()
-            for each in beside:
-                each.between(subject)
+            return_cores()
             if steps is not None and number:
                 steps.step()
             if applies(check, subject):

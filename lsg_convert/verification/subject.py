@@ -46,7 +46,7 @@ class SavedWeights:
 class Subject(Facts):
     """A converted folder under verification. `no_source` says why there is no source, where there is none.
 
-    `stranger` waits to be asked, where it was started early.
+    `stranger` waits to be asked, where it was started early. `pause` is called where a long check may be interrupted.
     `fresh` is a folder that this process has just written: what was hashed then is not hashed again.
     Of a model that was saved again, `compared` is what became of its weights; with `own_weights` it is its own source,
     since no other has them.
@@ -59,6 +59,7 @@ class Subject(Facts):
     own_weights: bool = False
     compared: SavedWeights | None = None
     stranger: StrangerProcess | None = None
+    pause: Callable[[], None] = lambda: None
     reporter: Reporter = field(default_factory=SilentReporter)
     _remembered: dict[str, Any] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ import lsg_convert as package
 from lsg_convert import convert
 from lsg_convert.folder.record import read_record
 from lsg_convert.verification import stranger, stranger_launch
+from lsg_convert.verification.levels import Level
 from lsg_convert.verification.result import Result
 from lsg_convert.verification.run import ALL_CHECKS, CONVERSION_CHECKS
 from tests.tiny import make_checkpoint
@@ -161,6 +162,18 @@ def test_runs_beside_the_others_where_there_is_a_core(
     assert report[NAME].status == ("passed" if in_time else "failed")
     assert report.results[-1].name == NAME, "the report has the checks in their order"
     assert not list(tmp_path.glob("lsg-convert-*")), "its folder stays behind"
+
+
+def test_its_core_is_given_back_within_a_long_check(converted: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(stranger.Stranger, "between", lambda self, subject: asked.append(subject))
+    folder = converted("bert").folder
+    torch.set_num_threads(2)
+    try:
+        package.verify(folder, level="kernel")
+    finally:
+        torch.set_num_threads(1)
+    assert len(asked) > sum(check.level <= Level.KERNEL for check in ALL_CHECKS), "between checks only"
 
 
 def test_a_conversion_leaves_it_to_verify() -> None:
