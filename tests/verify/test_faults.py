@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lsg_convert import Report
+from lsg_convert.verification import tensor_comparison
 from tests.verify.conftest import Converted
 from tests.verify.plant import Tensors, append_code, cover_up, edit_json, edit_tensors
 from tests.warm import lsg_convert
@@ -41,6 +42,22 @@ def test_one_weight_off_by_one_ulp(breakable: Breakable) -> None:
     reason = failure(folder.verify(level="integrity"), "tensors")
     assert layer(1, "output.dense.weight") in reason
     assert "[3, 7]" in reason
+
+
+@pytest.mark.parametrize("run", [0, 2000, 2**26])
+def test_every_wrong_tensor_is_named(run: int, breakable: Breakable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are read at once."""
+    monkeypatch.setattr(tensor_comparison, "_RUN", run)
+    folder, changed = breakable("bert"), []
+
+    def change(tensors: Tensors) -> None:
+        changed[:] = [name for name in tensors if ".layer." in name][::3]
+        for name in changed:
+            tensors[name].view(-1)[-1] += 1
+
+    edit_tensors(folder.folder, change)
+    found = folder.verify(level="integrity")["tensors"]
+    assert len(changed) > 5 and f"{len(changed)} wrong" in (found.measured or "")
 
 
 def test_a_swapped_pair_of_layers(breakable: Breakable) -> None:
