@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# On a busy machine examples take their time; what a test is to be fast at, it says itself.
+_WHOLE_SUITE = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("lsg-convert", _WHOLE_SUITE)
+hypothesis.settings.load_profile("lsg-convert")
 
 # Before anything imports the libraries: quiet, and never on the network.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

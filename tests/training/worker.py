@@ -133,6 +133,7 @@ def main() -> None:
     found = {"parallel": parallel, "sharded": sharded, "checkpointed": checkpointed}
     if distributed.get_rank() == 0:
         place.write_text(json.dumps({"processes": distributed.get_world_size(), **found}))
+    distributed.barrier()  # neither leaves while the other still listens
     distributed.destroy_process_group()
 
 
