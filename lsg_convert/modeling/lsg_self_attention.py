@@ -137,8 +137,8 @@ def _run_in_chunks(
     context = attention.attend(norm(hidden_states), plan).flatten(0, 1)
     tokens = hidden_states.flatten(0, 1)
     result = torch.empty_like(tokens)
-    # Of one size: a last one of a few tokens would have all weights read for it.
-    chunks = (part.chunk(round(len(tokens) / TOKENS_AT_ONCE)) for part in (result, tokens, context))
-    for into, chunk, attended in zip(*chunks, strict=True):
-        into.copy_(run_layer(encoder, layer, chunk[None], LayerAttention(plan, attended[None]))[0])
+    for start in range(0, len(tokens), TOKENS_AT_ONCE):
+        chunk = slice(start, start + TOKENS_AT_ONCE)
+        computed = LayerAttention(plan, context[None, chunk])
+        result[chunk] = run_layer(encoder, layer, tokens[None, chunk], computed)[0]
     return result.view_as(hidden_states)
