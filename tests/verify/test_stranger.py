@@ -164,10 +164,10 @@ def test_runs_beside_the_others_where_there_is_a_core(
     assert not list(tmp_path.glob("lsg-convert-*")), "its folder stays behind"
 
 
-def test_its_core_is_given_back_within_a_long_check(converted: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_core_is_given_back_within_a_long_check(breakable: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr(stranger.Stranger, "between", lambda self, subject: asked.append(subject))
-    folder = converted("bert").folder
+    folder = breakable("bert").folder
     torch.set_num_threads(2)
     try:
         package.verify(folder, level="kernel")
