@@ -15,8 +15,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-# On a busy machine examples take their time; what a test is to be fast at, it says itself.
-_WHOLE_SUITE = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# On a busy machine making examples takes its time.
+_WHOLE_SUITE = hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile("lsg-convert", _WHOLE_SUITE)
 hypothesis.settings.load_profile("lsg-convert")
 

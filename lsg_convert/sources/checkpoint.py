@@ -115,7 +115,7 @@ class Checkpoint:
             out.write(chunk)
 
     def chunks(self, name: str) -> Iterator[bytes | memoryview]:
-        """One tensor's bytes, a few MB at a time: what is read goes where what was read before has been."""
+        """One tensor's bytes, a few MB at a time."""
         info = self.tensors[name]
         if info.offset is None:
             return tensor_chunks(self._torch_files.open(info.file).tensor(info.stored_name))

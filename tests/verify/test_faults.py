@@ -60,6 +60,11 @@ def test_every_wrong_tensor_is_named(run: int, breakable: Breakable, monkeypatch
     assert len(changed) > 5 and f"{len(changed)} wrong" in (found.measured or "")
 
 
+def test_bytes_that_change_while_they_are_read(breakable: Breakable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensor_comparison, "same_bytes", lambda *_: False)
+    assert "changed while it was read" in failure(breakable("bert").verify(level="integrity"), "tensors")
+
+
 def test_a_swapped_pair_of_layers(breakable: Breakable) -> None:
     folder = breakable("bert")
 
