@@ -7,7 +7,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -146,32 +146,12 @@ def _header(entries: Sequence[TensorEntry]) -> bytes:
 
 def _write_file(out: HashedFile, header: bytes, entries: Sequence[TensorEntry]) -> None:
     out.write(header)
-    for run in _runs(entries):
-        place = run[0].place
-        if place is None or not out.copy(place.path, place.offset, sum(entry.nbytes for entry in run)):
-            for entry in run:
-                _write_entry(out, entry)
-
-
-def _write_entry(out: HashedFile, entry: TensorEntry) -> None:
-    start = out.size
-    entry.write(cast(BinaryIO, out))
-    if out.size - start != entry.nbytes:
-        raise ValueError(f"tensor '{entry.name}': {out.size - start} bytes written, {entry.nbytes} announced")
-
-
-def _runs(entries: Sequence[TensorEntry]) -> Iterator[list[TensorEntry]]:
-    """The entries, those together whose bytes lie behind each other in one file: they are copied at once."""
-    run: list[TensorEntry] = []
-    end = None
     for entry in entries:
-        if run and (entry.place is None or entry.place != end):
-            yield run
-            run = []
-        run.append(entry)
-        end = entry.place and FileRange(entry.place.path, entry.place.offset + entry.nbytes)
-    if run:
-        yield run
+        start = out.size
+        if entry.place is None or not out.copy(entry.place.path, entry.place.offset, entry.nbytes):
+            entry.write(cast(BinaryIO, out))
+        if out.size - start != entry.nbytes:
+            raise ValueError(f"tensor '{entry.name}': {out.size - start} bytes written, {entry.nbytes} announced")
 
 
 def _write_index(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lsg_convert.folder.tensors import tensor_entries
 from lsg_convert.plan.special_tokens import special_tokens
 from lsg_convert.plan.tensor_plan import TensorPlan
-from lsg_convert.sources.file_bytes import read_chunks
 from lsg_convert.sources.tensor_bytes import CHUNK, torch_dtype
 from lsg_convert.verification.byte_comparison import RTOL, Comparer, first_difference, index_of, same_bytes, values_of
 from lsg_convert.verification.first_global import first_token
@@ -20,10 +17,8 @@ from lsg_convert.verification.first_global import first_token
 if TYPE_CHECKING:
     import numpy
 
-    from lsg_convert.sources.checkpoint import Checkpoint
     from lsg_convert.verification.subject import Subject
 
-_RUN = 64 * 2**20  # bytes that one thread compares at a time
 _COMPUTED = ("new", "replace", "compute")
 
 
@@ -78,47 +73,12 @@ def _compare_copies(subject: Subject) -> list[str | None]:
         for tensor in subject.plan.tensors
         if tensor.action == "copy" and tensor.name in tensors and _looks_as_planned(subject, tensor)
     ]
-    runs, problems = list(_runs(subject, copies)), list[str | None]()
-    total = sum(tensors[tensor.name].nbytes for tensor in copies)
+    total, problems = sum(tensors[tensor.name].nbytes for tensor in copies), list[str | None]()
     with subject.reporter.stage("Comparing tensors", total) as advance, ThreadPoolExecutor(_threads(subject)) as pool:
-        for run, found in zip(runs, pool.map(partial(_compare_run, subject), runs), strict=True):
-            problems += found
-            advance(sum(tensors[tensor.name].nbytes for tensor in run))
+        for tensor, problem in zip(copies, pool.map(partial(_compare_copy, subject), copies), strict=True):
+            problems.append(problem)
+            advance(tensors[tensor.name].nbytes)
     return problems
-
-
-def _runs(subject: Subject, copies: list[TensorPlan]) -> Iterator[list[TensorPlan]]:
-    """The tensors, those together that lie behind each other in both files: a call for each would wait for Python's
-    lock, which an import meanwhile holds. A run is one tensor, or several of `_RUN` bytes at most.
-    """
-    run, ends, size = list[TensorPlan](), list[tuple[Path, int]](), 0
-    for tensor in copies:
-        places = [weights.tensors[name] for weights, name in _sides(subject, tensor)]
-        begins = [(info.file, info.offset) for info in places if info.offset is not None]
-        nbytes = places[0].nbytes
-        if run and (len(begins) < len(places) or begins != ends or size + nbytes > _RUN):
-            yield run
-            run, size = [], 0
-        run.append(tensor)
-        size += nbytes
-        ends = [(file, offset + nbytes) for file, offset in begins]
-    if run:
-        yield run
-
-
-def _compare_run(subject: Subject, run: list[TensorPlan]) -> list[str | None]:
-    """What is wrong with each of some tensors that lie behind each other in both files."""
-    first = [weights.tensors[name] for weights, name in _sides(subject, run[0])]
-    size = sum(subject.weights.tensors[tensor.name].nbytes for tensor in run)
-    if len(run) > 1 and same_bytes(*(read_chunks(info.file, info.offset or 0, size) for info in first)):
-        return [None] * len(run)
-    return [_compare_copy(subject, tensor) for tensor in run]
-
-
-def _sides(subject: Subject, tensor: TensorPlan) -> tuple[tuple[Checkpoint, str], tuple[Checkpoint, str]]:
-    """Where the source and the folder have a copied tensor, and what it is called there."""
-    assert tensor.source is not None
-    return (subject.source_weights, tensor.source), (subject.weights, tensor.name)
 
 
 def _looks_as_planned(subject: Subject, tensor: TensorPlan) -> bool:
@@ -135,10 +95,11 @@ def _threads(subject: Subject) -> int:
 
 def _compare_copy(subject: Subject, tensor: TensorPlan) -> str | None:
     """What is wrong with a tensor that should have the source's bytes."""
-    sides = _sides(subject, tensor)
-    if same_bytes(*(weights.chunks(name) for weights, name in sides)):
+    assert tensor.source is not None
+    of_source, of_folder = subject.source_weights, subject.weights
+    if same_bytes(of_source.chunks(tensor.source), of_folder.chunks(tensor.name)):
         return None
-    expected, actual = (weights.stored(name) for weights, name in sides)
+    expected, actual = of_source.stored(tensor.source), of_folder.stored(tensor.name)
     position = first_difference(expected, actual)
     if position is None:
         return f"{tensor.name} changed while it was read"

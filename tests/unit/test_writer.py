@@ -135,46 +135,6 @@ def test_bytes_that_lie_in_a_file_are_copied_from_there(
     assert asked == ([] if system_copies else [0, 1, 3])
 
 
-@pytest.mark.skipif(not hasattr(os, "sendfile"), reason="the system copies no bytes here")
-def test_neighbours_are_copied_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not what lies apart in the file, nor in another one, nor what has to be computed."""
-    data = hashlib.shake_128(b"tensors").digest(1000)
-    for name in ("one", "other"):
-        (tmp_path / name).write_bytes(data)
-    copied: list[int] = []
-    sendfile = os.sendfile
-
-    def watched(to: int, source: int, offset: int, count: int) -> int:
-        copied.append(count)
-        return sendfile(to, source, offset, count)
-
-    monkeypatch.setattr(os, "sendfile", watched)
-    places = [
-        ("one", 0, 7),
-        ("one", 7, 100),
-        ("one", 107, 50),
-        ("one", 160, 40),
-        ("other", 200, 30),
-        None,
-        ("one", 1, 2),
-    ]
-    parts = [b"computed" if place is None else data[place[1] :][: place[2]] for place in places]
-    entries = [
-        TensorEntry(
-            f"t{number}",
-            "U8",
-            (len(part),),
-            lambda out, part=part: [out.write(part)][:0],  # type: ignore[misc]
-            place and FileRange(tmp_path / place[0], place[1]),
-        )
-        for number, (place, part) in enumerate(zip(places, parts, strict=True))
-    ]
-    (tmp_path / "out").mkdir()
-    (file,) = write_safetensors(tmp_path / "out", entries)
-    assert file.path.read_bytes().endswith(b"".join(parts))
-    assert copied == [157, 40, 30, 2]
-
-
 def test_a_source_that_became_shorter_is_named(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(bytes(10))
     entry = TensorEntry("t", "U8", (20,), lambda out: None, FileRange(tmp_path / "source", 0))
