@@ -1,8 +1,9 @@
 """Float32 linear maps on a CPU by oneDNN, where that is faster than the BLAS that torch was built with.
 
-PyTorch multiplies float32 matrices with its BLAS, most often Intel's MKL, and carries oneDNN too. On some processors
-oneDNN is faster, by half or by a tenth, and on others not: both are timed at first use. No module changes: while the
-layers run, without gradients, `torch.nn.functional.linear` is redirected.
+PyTorch multiplies float32 matrices with its BLAS, most often Intel's MKL, and carries oneDNN too. With AVX-512 oneDNN
+is faster on some processors, by half or by a tenth, and on others not: both are timed at first use. Without it nothing
+is timed: the BLAS is faster there, but not yet in its first calls. No module changes: while the layers run, without
+gradients, `torch.nn.functional.linear` is redirected.
 `torch.backends.mkldnn.flags(enabled=False)` turns this off, as all of oneDNN.
 """
 
@@ -48,7 +49,7 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 def onednn_is_faster(num_threads: int) -> bool:
     """Whether oneDNN is there and clearly faster with so many threads; asked once, in less than a tenth of a second."""
     kernel = onednn_kernel()
-    if kernel is None:
+    if kernel is None or "AVX512" not in torch.backends.cpu.get_cpu_capability():
         return False
     # As wide as a base model's are: on small ones the two differ by other shares.
     input, weight, bias = torch.ones(256, 768), torch.ones(3072, 768), torch.ones(3072)
