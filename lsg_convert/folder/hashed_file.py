@@ -68,7 +68,7 @@ class HashedFile:
                         return False
                     raise
                 if not count:
-                    raise OutsideError(f"{path.name} became shorter while it was read.")
+                    raise OutsideError(f"{path.name} became shorter while it was read.", "copy it again.")
                 position += count
                 self._written(count)
         return True

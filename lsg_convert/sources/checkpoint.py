@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lsg_convert.common.errors import OutsideError, RequestError
+from lsg_convert.common.errors import RequestError
 from lsg_convert.common.files import printable, read_json_object, safe_file
-from lsg_convert.common.os_errors import os_failure
-from lsg_convert.sources.file_bytes import StoredRows, read_bytes
+from lsg_convert.sources.file_bytes import StoredRows, read_bytes, read_chunks
 from lsg_convert.sources.folders import refuse_other_folder
 from lsg_convert.sources.safetensors_header import read_header
-from lsg_convert.sources.tensor_bytes import CHUNK, dtype_name, tensor_bytes, tensor_chunks, torch_dtype
+from lsg_convert.sources.tensor_bytes import dtype_name, tensor_bytes, tensor_chunks, torch_dtype
 
 if TYPE_CHECKING:
     import numpy
@@ -120,7 +119,7 @@ class Checkpoint:
         info = self.tensors[name]
         if info.offset is None:
             return tensor_chunks(self._torch_files.open(info.file).tensor(info.stored_name))
-        return _chunks(info)
+        return read_chunks(info.file, info.offset, info.nbytes)
 
 
 class _TorchFiles:
@@ -213,19 +212,3 @@ def _new_name(name: str) -> str:
         if name == old or name.endswith("." + old):
             return name.removesuffix(old) + new
     return name
-
-
-def _chunks(info: TensorInfo) -> Iterator[bytes]:
-    assert info.offset is not None
-    remaining = info.nbytes
-    try:
-        with info.file.open("rb") as file:
-            file.seek(info.offset)
-            while remaining:
-                chunk = file.read(min(CHUNK, remaining))
-                if not chunk:
-                    raise OutsideError(f"{printable(info.file.name)} became shorter while it was read.")
-                remaining -= len(chunk)
-                yield chunk
-    except OSError as error:
-        raise os_failure(error, f"cannot read {info.file}", elsewhere="give another source") from error

@@ -3,12 +3,15 @@ process, and what it was writing stays behind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import OutsideError
+from lsg_convert.common.files import printable
 from lsg_convert.common.os_errors import os_failure
+from lsg_convert.sources.tensor_bytes import CHUNK
 
 if TYPE_CHECKING:
     import numpy
@@ -26,11 +29,27 @@ def read_bytes(path: Path, offset: int, size: int) -> numpy.ndarray:
             while done < size:
                 count = file.readinto(view[done:])
                 if not count:
-                    raise OutsideError(f"{path.name} became shorter while it was read.", "copy it again.")
+                    raise OutsideError(f"{printable(path.name)} became shorter while it was read.", "copy it again.")
                 done += count
     except OSError as error:
         raise os_failure(error, f"cannot read {path}", elsewhere="give another source") from error
     return data
+
+
+def read_chunks(path: Path, offset: int, size: int) -> Iterator[bytes]:
+    """`size` bytes of a file, a few MB at a time; raises OutsideError when they cannot be read."""
+    remaining = size
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            while remaining:
+                chunk = file.read(min(CHUNK, remaining))
+                if not chunk:
+                    raise OutsideError(f"{printable(path.name)} became shorter while it was read.", "copy it again.")
+                remaining -= len(chunk)
+                yield chunk
+    except OSError as error:
+        raise os_failure(error, f"cannot read {path}", elsewhere="give another source") from error
 
 
 @dataclass(frozen=True)
