@@ -1,8 +1,8 @@
 """Float32 linear maps on a CPU by oneDNN, where that is faster than the BLAS that torch was built with.
 
 PyTorch multiplies float32 matrices with its BLAS, most often Intel's MKL, and carries oneDNN too. With AVX-512 oneDNN
-is faster on some processors, by half or by a tenth, and on others not: both are timed at first use. Without it nothing
-is timed: the BLAS is faster there, but not yet in its first calls. No module changes: while the layers run, without
+is faster on some processors, by half or by a tenth, and on others not: both are timed at first use, beyond the first
+calls of the BLAS, which are slow. Without AVX-512 the BLAS is faster. No module changes: while the layers run, without
 gradients, `torch.nn.functional.linear` is redirected.
 `torch.backends.mkldnn.flags(enabled=False)` turns this off, as all of oneDNN.
 """
@@ -47,15 +47,15 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 @lru_cache(maxsize=8)
 def onednn_is_faster(num_threads: int) -> bool:
-    """Whether oneDNN is there and clearly faster with so many threads; asked once, in less than a tenth of a second."""
-    kernel = onednn_kernel()
-    if kernel is None or "AVX512" not in torch.backends.cpu.get_cpu_capability():
+    """Whether oneDNN is there and clearly faster with so many threads; asked once, in tenths of a second."""
+    kernel = onednn_kernel() if "AVX512" in torch.backends.cpu.get_cpu_capability() else None
+    if kernel is None:
         return False
     # As wide as a base model's are: on small ones the two differ by other shares.
     input, weight, bias = torch.ones(256, 768), torch.ones(3072, 768), torch.ones(3072)
     seconds: dict[LinearKernel, list[float]] = {functional.linear: [], kernel: []}
     with torch.inference_mode():
-        for _ in range(3):
+        for _ in range(8):
             for function, times in seconds.items():
                 start = time.perf_counter()
                 function(input, weight, bias)

@@ -127,13 +127,18 @@ def test_can_be_turned_off(asked: list[Tensor]) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize(("seconds", "serves"), [(1.0, True), (1.8, True), (1.95, False), (3.0, False)])
-def test_what_is_faster_here_serves(seconds: float, serves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the clock, at first use; not by the processor's name. A twentieth may be noise."""
+@pytest.mark.parametrize("slow_calls", [0, 4], ids=["at once", "after some calls"])
+def test_what_is_faster_here_serves(
+    seconds: float, serves: bool, slow_calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock, at first use; not by the processor's name, nor by the first calls. A twentieth may be noise."""
     clock = {"now": 0.0}
 
-    def taking(seconds: float) -> Callable[..., Tensor]:
+    def taking(seconds: float, slow_calls: int = 0) -> Callable[..., Tensor]:
+        calls = iter(range(1000))
+
         def function(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-            clock["now"] += seconds
+            clock["now"] += seconds * (2 if next(calls) < slow_calls else 1)
             return input
 
         return function
@@ -141,7 +146,7 @@ def test_what_is_faster_here_serves(seconds: float, serves: bool, monkeypatch: p
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
     monkeypatch.setattr(lsg_linear.time, "perf_counter", lambda: clock["now"])
     monkeypatch.setattr(lsg_linear, "onednn_kernel", lambda: taking(seconds))
-    monkeypatch.setattr(lsg_linear.functional, "linear", taking(2.0))
+    monkeypatch.setattr(lsg_linear.functional, "linear", taking(2.0, slow_calls))
     assert onednn_is_faster.__wrapped__(1) is serves
 
 
