@@ -160,13 +160,15 @@ def answers_of_source(subject: Subject) -> SourceAnswers:
 
 def _ask_the_source(subject: Subject) -> SourceAnswers:
     source, batches = subject.models.source(), dense_batches(subject)
-    with subject.reporter.stage("Asking the source", len(batches)) as advance:
-        outputs = []
+    outputs, greedy, writes = [], None, GreedyDecoding().applies(subject)
+    with subject.reporter.stage("Asking the source", len(batches) + writes) as advance:
         for batch in batches:
             with asking_the_source():
                 outputs.append((batch, outputs_of(source, batch)))
             advance(1)
-    greedy = _greedy_tokens_of(source, subject) if GreedyDecoding().applies(subject) else None
+        if writes:
+            greedy = _greedy_tokens_of(source, subject)
+            advance(1)
     subject.models.release_source()
     return SourceAnswers(outputs, greedy)
 
