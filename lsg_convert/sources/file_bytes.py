@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsg_convert.common.errors import OutsideError
-from lsg_convert.common.files import printable
 from lsg_convert.common.os_errors import os_failure
 from lsg_convert.sources.tensor_bytes import CHUNK
 
@@ -29,7 +28,7 @@ def read_bytes(path: Path, offset: int, size: int) -> numpy.ndarray:
             while done < size:
                 count = file.readinto(view[done:])
                 if not count:
-                    raise OutsideError(f"{printable(path.name)} became shorter while it was read.", "copy it again.")
+                    raise OutsideError(f"{path.name} became shorter while it was read.", "copy it again.")
                 done += count
     except OSError as error:
         raise os_failure(error, f"cannot read {path}", elsewhere="give another source") from error
@@ -45,7 +44,7 @@ def read_chunks(path: Path, offset: int, size: int) -> Iterator[bytes]:
             while remaining:
                 chunk = file.read(min(CHUNK, remaining))
                 if not chunk:
-                    raise OutsideError(f"{printable(path.name)} became shorter while it was read.", "copy it again.")
+                    raise OutsideError(f"{path.name} became shorter while it was read.", "copy it again.")
                 remaining -= len(chunk)
                 yield chunk
     except OSError as error:
