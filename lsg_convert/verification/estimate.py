@@ -16,7 +16,7 @@ from lsg_convert.folder.remote_code import modeling_files, parts_of
 from lsg_convert.plan.plan import Plan
 from lsg_convert.sources.checkpoint import Checkpoint
 from lsg_convert.verification.check import Check
-from lsg_convert.verification.lengths import DEFAULT_SOURCE_LENGTH
+from lsg_convert.verification.lengths import DEFAULT_SOURCE_LENGTH, dense_lengths
 from lsg_convert.verification.levels import Level
 from lsg_convert.verification.subject import Subject
 
@@ -26,7 +26,8 @@ _WRITER = 100 * 10**6  # Python and numpy
 _BUFFERS = 2  # a tensor as it is read and as it is written
 _CHECKING, _STRANGER = 5.0, 20.0  # seconds
 _WRITING = 400e6  # bytes a second, hashed and flushed
-_TEXTS = 3_000  # tokens that the checks read by both models
+_PASSES = 3  # of exact parity: the source, the folder as shipped, without globals
+_TEXTS = 3_000  # tokens that all levels read by both models, beside long texts
 
 
 def estimate_conversion(
@@ -39,11 +40,11 @@ def estimate_conversion(
     seconds = STARTING + disk / _WRITING
     if verify:
         elements = sum(prod(tensor.shape) for tensor in plan.tensors)
-        tokens = min(plan.lsg.dense_limit, plan.source_max_len or DEFAULT_SOURCE_LENGTH)
+        lengths = dense_lengths(plan.lsg, plan.source_max_len or DEFAULT_SOURCE_LENGTH)
         copies = 3 if cast else 1  # a source that is rounded as the folder was is there twice for a moment
         compared = _BUFFERS * largest  # by a second thread, whose memory is not given back to the system
-        memory = int(SLACK * (RUNTIME + copies * 4 * elements + 4 * 4 * tokens * _logits(plan) + compared))
-        seconds += IMPORTING + _CHECKING + 2 * disk / _WRITING + 2 * 2 * elements * _TEXTS / COMPUTING
+        memory = int(SLACK * (RUNTIME + copies * 4 * elements + 4 * 4 * lengths[-1] * _logits(plan) + compared))
+        seconds += IMPORTING + _CHECKING + 2 * disk / _WRITING + 2 * elements * _PASSES * sum(lengths) / COMPUTING
     return Estimate(disk, memory, seconds)
 
 

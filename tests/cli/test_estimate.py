@@ -107,6 +107,10 @@ def test_it_grows_with_what_is_asked_for(checkpoint: Callable[..., Path]) -> Non
     short, long = (inspect(source, max_len=length).estimate for length in (128, 65536))
     assert short is not None and long is not None
     assert short.disk < long.disk and short.memory < long.memory and short.seconds < long.seconds
+    # What is read to check a conversion is as long as attention is full.
+    few, many = (inspect(source, max_len=256, block_size=n, sparse_block_size=n).estimate for n in (16, 32))
+    assert few is not None and many is not None
+    assert few.disk == many.disk and few.seconds < many.seconds
 
 
 @pytest.mark.parametrize(
